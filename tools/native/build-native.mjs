@@ -1,0 +1,19 @@
+// Builds the native addon of the package in the current directory. Needs no network where the headers lie beside node.
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path';
+
+const require = createRequire(import.meta.url);
+const prefix = dirname(dirname(process.execPath));
+const jobs = process.env['JOBS'] ?? String(Math.min(availableParallelism(), 8));
+
+const args = [require.resolve('node-gyp/bin/node-gyp.js'), 'rebuild', '--jobs', jobs];
+if (process.env['npm_config_loglevel'] === undefined) args.push('--loglevel', 'warn');
+if (existsSync(join(prefix, 'include', 'node', 'node_api.h'))) args.push(`--nodedir=${prefix}`);
+args.push(...process.argv.slice(2));
+
+const result = spawnSync(process.execPath, args, { stdio: 'inherit' });
+if (result.error !== undefined) throw result.error;
+process.exit(result.status ?? 1);
