@@ -1,0 +1,76 @@
+/** How tokens are chosen. Every field is checked and has its final value; choices of defaults are made before. */
+export interface SamplingParams {
+  /** 0 is greedy. */
+  readonly temperature: number;
+  /** (0, 1]; 1 is off. Applied after `topK`. */
+  readonly topP: number;
+  /** 0 is off. */
+  readonly topK: number;
+  /** 64-bit unsigned. The same seed gives the same tokens, whatever else runs. */
+  readonly seed: bigint;
+  readonly maxTokens: number;
+  /** EOS and stop tokens are impossible before this many output tokens. */
+  readonly minTokens: number;
+  readonly stop: readonly string[];
+  readonly stopTokenIds: readonly number[];
+  readonly ignoreEos: boolean;
+  /** Alternatives reported for each output token; `undefined` reports none, 0 the chosen token only. */
+  readonly logprobs: number | undefined;
+  /** The same for prompt tokens. */
+  readonly promptLogprobs: number | undefined;
+}
+
+/** A request that has passed every check. */
+export interface GenerateRequest {
+  readonly requestId: string;
+  readonly promptTokenIds: Int32Array;
+  readonly sampling: SamplingParams;
+  /** Keeps cached prefixes apart between tenants. */
+  readonly cacheSalt?: string;
+  /** Smaller runs first under the priority policy. */
+  readonly priority?: number;
+}
+
+/** Why a request ended. */
+export type FinishReason = 'stop' | 'length' | 'abort' | 'error';
+
+/** Log-probability of one token at one position, natural log. */
+export interface TokenLogprob {
+  readonly tokenId: number;
+  readonly logprob: number;
+  /** 1 is the most likely. */
+  readonly rank: number;
+}
+
+/** The token at a position and its alternatives, best first. */
+export interface PositionLogprobs {
+  readonly chosen: TokenLogprob;
+  readonly top: readonly TokenLogprob[];
+}
+
+/** What one request gained since its last delta. */
+export interface OutputDelta {
+  readonly requestId: string;
+  /** Choice index, 0 for `n = 1`. */
+  readonly index: number;
+  /** Text that became certain; `''` while a character or a stop string is undecided. */
+  readonly text: string;
+  readonly tokenIds: readonly number[];
+  /** One entry a token of `tokenIds`, when asked for. */
+  readonly logprobs?: readonly PositionLogprobs[];
+  /** On the first delta, when asked for: one entry a prompt token, `undefined` for the first. */
+  readonly promptLogprobs?: readonly (PositionLogprobs | undefined)[];
+  /** On the last delta only. */
+  readonly finishReason?: FinishReason;
+  /** Stop string or stop token id that ended the request; absent for EOS. */
+  readonly stopReason?: string | number;
+  readonly usage: RequestUsage;
+}
+
+/** Token counts of a request so far. */
+export interface RequestUsage {
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+  /** Prompt tokens whose keys and values came from the prefix cache. */
+  readonly cachedTokens: number;
+}
