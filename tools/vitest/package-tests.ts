@@ -24,6 +24,7 @@ export function definePackageTests(configUrl: string, test: ViteUserConfig['test
       maxWorkers: 2,
       testTimeout: 20_000,
       passWithNoTests: true,
+      reporters: ['default', ['json', { outputFile: '.vitest/results.json' }]],
       ...test,
     },
   });

@@ -1,0 +1,18 @@
+// `npm run bench -- <name> [options]`: builds what is missing, then runs bench/ with the arguments as they are.
+import { spawnSync } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ensureBuilt } from './setup/build.mjs';
+import { checkNode } from './setup/check-machine.mjs';
+import { ensureInstalled } from './setup/install.mjs';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+checkNode();
+ensureInstalled(root);
+ensureBuilt(root);
+
+const nx = join(root, 'node_modules', 'nx', 'bin', 'nx.js');
+const args = [nx, 'run', '@kvasir/bench:bench', '--output-style=stream', ...process.argv.slice(2)];
+const result = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' });
+process.exitCode = result.status ?? 1;

@@ -1,0 +1,17 @@
+// `npm start`: installs and builds what is missing, then serves. Arguments after `--` go to `kvasir serve`.
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { ensureBuilt } from './setup/build.mjs';
+import { checkNode } from './setup/check-machine.mjs';
+import { ensureInstalled } from './setup/install.mjs';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const bin = join(root, 'packages', 'cli', 'bin', 'kvasir.js');
+
+checkNode();
+ensureInstalled(root);
+ensureBuilt(root);
+
+// The server runs in this process, so that signals reach it and nothing stays behind.
+process.argv = [process.execPath, bin, 'serve', ...process.argv.slice(2)];
+await import(pathToFileURL(bin).href);
