@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const checks = [
-  ['biome', 'check', '--error-on-warnings', 'tools', 'bench', 'examples', '.changeset', ...rootFiles()],
+  ['biome', 'check', '--error-on-warnings', 'tools', 'bench', 'examples', '.changeset/config.json', ...rootFiles()],
   ['knip', '--no-progress', '--no-config-hints'],
 ];
 
