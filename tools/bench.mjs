@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { ensureBuilt } from './setup/build.mjs';
 import { checkNode } from './setup/check-machine.mjs';
 import { ensureInstalled } from './setup/install.mjs';
+import { nxCommand } from './setup/nx.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -12,7 +13,6 @@ checkNode();
 ensureInstalled(root);
 ensureBuilt(root);
 
-const nx = join(root, 'node_modules', 'nx', 'bin', 'nx.js');
-const args = [nx, 'run', '@kvasir/bench:bench', '--output-style=stream', ...process.argv.slice(2)];
+const args = [nxCommand(root), 'run', '@kvasir/bench:bench', '--output-style=stream', ...process.argv.slice(2)];
 const result = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' });
 process.exitCode = result.status ?? 1;

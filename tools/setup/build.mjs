@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { checkCompiler, fail } from './check-machine.mjs';
+import { nxCommand } from './nx.mjs';
 
 const STAMP = ['node_modules', '.cache', 'kvasir', 'build-stamp'];
 
@@ -14,8 +15,7 @@ export function ensureBuilt(root) {
 
   checkCompiler();
   console.log('Building (minutes the first time, then only what changed) ...');
-  const nx = join(root, 'node_modules', 'nx', 'bin', 'nx.js');
-  const args = [nx, 'run-many', '-t', 'build', 'build:native', '--output-style=static'];
+  const args = [nxCommand(root), 'run-many', '-t', 'build', 'build:native', '--output-style=static'];
   const result = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8', maxBuffer: 2 ** 28 });
   if (result.status !== 0) {
     process.stderr.write(`${result.stdout ?? ''}${result.stderr ?? ''}`);

@@ -1,14 +1,13 @@
 import { spawn } from 'node:child_process';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { nxCommand } from '../setup/nx.mjs';
 
 /**
  * Runs nx and shows one line a finished task.
  * @returns Whether everything passed; if not, all that nx said has been printed.
  */
 export async function runNx(root, args) {
-  const nx = join(root, 'node_modules', 'nx', 'bin', 'nx.js');
-  const child = spawn(process.execPath, [nx, ...args, '--output-style=static'], {
+  const child = spawn(process.execPath, [nxCommand(root), ...args, '--output-style=static'], {
     cwd: root,
     env: { ...process.env, NX_DAEMON: 'false', NO_COLOR: '1', FORCE_COLOR: '0' },
     stdio: ['ignore', 'pipe', 'pipe'],
