@@ -1,6 +1,6 @@
 // `npm run bench -- <name> [options]`: builds what is missing, then runs bench/ with the arguments as they are.
 import { spawnSync } from 'node:child_process';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureBuilt } from './setup/build.mjs';
 import { checkNode } from './setup/check-machine.mjs';
