@@ -1,0 +1,95 @@
+import { createRequire } from 'node:module';
+import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads';
+import { KvasirError } from '@kvasir/interfaces';
+
+/** What the worker reads from a `tokenizer.json`. */
+export interface HuggingFaceVocabulary {
+  /** Token strings by id; ids without a token hold `''`. */
+  readonly tokens: readonly string[];
+  readonly addedTokens: readonly { readonly id: number; readonly content: string; readonly special: boolean }[];
+  /** The `decoder` entry. */
+  readonly decoder: unknown;
+}
+
+type Answer = { readonly value: unknown } | { readonly error: string };
+
+const MAX_WAIT_MS = 120_000;
+
+// Plain CommonJS in a string: it must start from sources, from a bundle and from either module format alike.
+const WORKER_SOURCE = `
+const { workerData } = require('node:worker_threads');
+const { readFileSync } = require('node:fs');
+const { port, flag, modulePath, tokenizerJsonPath } = workerData;
+let tokenizer;
+function answer(message) {
+  port.postMessage(message);
+  Atomics.store(flag, 0, 1);
+  Atomics.notify(flag, 0);
+}
+function load() {
+  const { Tokenizer } = require(modulePath);
+  tokenizer = Tokenizer.fromFile(tokenizerJsonPath);
+  const json = JSON.parse(readFileSync(tokenizerJsonPath, 'utf8'));
+  const tokens = [];
+  for (const [content, id] of Object.entries(tokenizer.getVocab(true))) tokens[id] = content;
+  for (let id = 0; id < tokens.length; id++) tokens[id] ??= '';
+  const addedTokens = (json.added_tokens ?? []).map(({ id, content, special }) => ({ id, content, special: special === true }));
+  return { tokens, addedTokens, decoder: json.decoder ?? null };
+}
+port.on('message', async (request) => {
+  try {
+    if (request === null) return answer({ value: load() });
+    const encoding = await tokenizer.encode(request.text, null, { addSpecialTokens: request.addSpecialTokens });
+    answer({ value: Int32Array.from(encoding.getIds()) });
+  } catch (error) {
+    answer({ error: String(error?.message ?? error) });
+  }
+});
+`;
+
+/**
+ * Hugging Face `tokenizers` behind a synchronous call. The native package encodes only by promise, so it lives in a worker
+ * thread and the caller waits on a shared flag; the worker never keeps the process alive.
+ */
+export class HuggingFaceWorker {
+  readonly #flag = new Int32Array(new SharedArrayBuffer(4));
+  readonly #port: MessagePort;
+  readonly #path: string;
+
+  constructor(tokenizerJsonPath: string) {
+    const { port1, port2 } = new MessageChannel();
+    this.#port = port1;
+    this.#path = tokenizerJsonPath;
+    const modulePath = createRequire(import.meta.url).resolve('tokenizers');
+    const workerData = { port: port2, flag: this.#flag, modulePath, tokenizerJsonPath };
+    const worker = new Worker(WORKER_SOURCE, { eval: true, workerData, transferList: [port2] });
+    worker.unref();
+  }
+
+  /** Reads the file. Waits for the worker without blocking. */
+  async load(): Promise<HuggingFaceVocabulary> {
+    const answered = new Promise<Answer>((resolve) => this.#port.once('message', resolve));
+    this.#port.postMessage(null);
+    const answer = await answered;
+    this.#port.unref();
+    return this.#unwrap(answer) as HuggingFaceVocabulary;
+  }
+
+  /** Ids of `text`; the calling thread sleeps meanwhile. */
+  encode(text: string, addSpecialTokens: boolean): Int32Array {
+    Atomics.store(this.#flag, 0, 0);
+    this.#port.postMessage({ text, addSpecialTokens });
+    if (Atomics.wait(this.#flag, 0, 0, MAX_WAIT_MS) === 'timed-out') {
+      throw new KvasirError(
+        'ERR_TOKENIZER',
+        `${this.#path}: no answer for ${text.length} characters within ${MAX_WAIT_MS} ms`,
+      );
+    }
+    return this.#unwrap(receiveMessageOnPort(this.#port)?.message as Answer) as Int32Array;
+  }
+
+  #unwrap(answer: Answer): unknown {
+    if ('value' in answer) return answer.value;
+    throw new KvasirError('ERR_TOKENIZER', `${this.#path}: ${answer.error}`);
+  }
+}
