@@ -15,7 +15,7 @@ export function ensureBuilt(root) {
 
   checkCompiler();
   console.log('Building (minutes the first time, then only what changed) ...');
-  const args = [nxCommand(root), 'run-many', '-t', 'build', 'build:native', '--output-style=static'];
+  const args = [nxCommand(root), 'run-many', '-t', 'build', 'build:native'];
   const result = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8', maxBuffer: 2 ** 28 });
   if (result.status !== 0) {
     process.stderr.write(`${result.stdout ?? ''}${result.stderr ?? ''}`);

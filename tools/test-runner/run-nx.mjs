@@ -7,7 +7,7 @@ import { nxCommand } from '../setup/nx.mjs';
  * @returns Whether everything passed; if not, all that nx said has been printed.
  */
 export async function runNx(root, args) {
-  const child = spawn(process.execPath, [nxCommand(root), ...args, '--output-style=static'], {
+  const child = spawn(process.execPath, [nxCommand(root), ...args], {
     cwd: root,
     env: { ...process.env, NX_DAEMON: 'false', NO_COLOR: '1', FORCE_COLOR: '0' },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -18,7 +18,7 @@ export async function runNx(root, args) {
     for await (const line of createInterface({ input: stream })) {
       log.push(line);
       const task = /^\s*(?:[✔✖✓✗] +|> +)nx run (.*)$/.exec(line);
-      if (task !== null) console.log(`   ${task[1]}`);
+      if (task !== null) console.log(`   ${task[1].replaceAll('"', '')}`);
     }
   };
   await Promise.all([collect(child.stdout), collect(child.stderr)]);
