@@ -3,8 +3,8 @@ import { createInterface } from 'node:readline';
 import { nxCommand } from '../setup/nx.mjs';
 
 /**
- * Runs nx and shows one line a finished task.
- * @returns Whether everything passed; if not, all that nx said has been printed.
+ * Runs nx and shows one line a task that passed.
+ * @returns Whether everything passed; if not, the output of the tasks that failed has been printed.
  */
 export async function runNx(root, args) {
   const child = spawn(process.execPath, [nxCommand(root), ...args], {
@@ -16,9 +16,9 @@ export async function runNx(root, args) {
   const log = [];
   const collect = async (stream) => {
     for await (const line of createInterface({ input: stream })) {
-      log.push(line);
-      const task = /^\s*(?:[✔✖✓✗] +|> +)nx run (.*)$/.exec(line);
-      if (task !== null) console.log(`   ${task[1].replaceAll('"', '')}`);
+      const [, task, note] = /^[✔✖] +nx run (\S+)\s*(\[.*\])?$/.exec(line) ?? [];
+      if (task === undefined) log.push(line);
+      else console.log(`   ${task.replaceAll('"', '')}${note === undefined ? '' : '  (unchanged)'}`);
     }
   };
   await Promise.all([collect(child.stdout), collect(child.stderr)]);
