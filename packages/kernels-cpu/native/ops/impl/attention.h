@@ -1,0 +1,306 @@
+// Paged attention with an online softmax whose state is merged at absolute borders of 256 tokens.
+//
+//   item  = a tile of consecutive queries of one row x one KV head
+//   line  = one (query, head) pair of the item; lines of the KV head's group share every key and value that is read
+//
+// For each partition of 256 tokens, in order: scores of 16-token key tiles (lanes are tokens, one FMA chain over the head's
+// dimensions a line and tile), the partition's maximum, exponentials and their sum in 16 lanes, values in token order (lanes are
+// dimensions), then the merge into the running state. What a line computes depends on its position and the cache alone: lines
+// that share the loops change none of its bits, and tokens that it does not see are masked or skipped, never multiplied.
+#pragma once
+
+namespace kvasir::KVASIR_OPS_NAMESPACE {
+
+constexpr int kLinesPerItem = 48;
+constexpr int kQueriesPerItem = 16;
+constexpr int kTilesPerPartition = kAttentionPartition / kKvTile;
+
+static inline int32_t min_of(int32_t a, int32_t b) { return a < b ? a : b; }
+static inline int32_t max_of(int32_t a, int32_t b) { return a > b ? a : b; }
+static inline int64_t padded(int64_t n) { return (n + 15) / 16 * 16; }
+
+static inline int32_t queries_per_item(int32_t group) { return max_of(1, min_of(kQueriesPerItem, kLinesPerItem / group)); }
+static inline int32_t max_lines(int32_t group) { return queries_per_item(group) * group; }
+
+static int64_t attention_num_items(const AttentionArgs& args) {
+  const int32_t tile = queries_per_item(args.num_heads / args.layout.num_kv_heads);
+  int64_t items = 0;
+  for (int32_t r = 0; r < args.num_rows; r++) items += (args.rows[r].num_query + tile - 1) / tile;
+  return items * args.layout.num_kv_heads;
+}
+
+// State of one line. Its vectors of head_dim and of scores lie in the scratch.
+struct Line {
+  int32_t begin, end;  // tokens that it sees
+  float max, sum;
+};
+
+struct Scratch {
+  Line* lines;
+  float* query;      // [lines][dim], scaled
+  float* scores;     // [lines][256] of the current partition
+  float* partial;    // [lines][dim] of the current partition
+  float* out;        // [lines][dim] running
+  int64_t dim;       // head_dim padded to 16
+
+  Scratch(uint8_t* bytes, int64_t head_dim, int32_t num_lines) : dim(padded(head_dim)) {
+    float* at = reinterpret_cast<float*>((reinterpret_cast<uintptr_t>(bytes) + 63) / 64 * 64);
+    query = at;
+    partial = query + num_lines * dim;
+    out = partial + num_lines * dim;
+    scores = out + num_lines * dim;
+    lines = reinterpret_cast<Line*>(scores + static_cast<int64_t>(num_lines) * kAttentionPartition);
+  }
+};
+
+static size_t attention_scratch_bytes(const KvLayout& layout, int32_t num_heads, int32_t) {
+  const size_t lines = static_cast<size_t>(max_lines(num_heads / layout.num_kv_heads));
+  const size_t dim = static_cast<size_t>(padded(layout.head_dim));
+  return 64 + lines * ((3 * dim + kAttentionPartition) * sizeof(float) + sizeof(Line));
+}
+
+// Where the key tiles and value rows of one partition lie; tiles that no line sees are never looked up.
+template <class Kv>
+struct PartitionTiles {
+  const typename Kv::Element* keys[kTilesPerPartition];
+  const typename Kv::Element* values[kTilesPerPartition];
+};
+
+template <class Kv, int L, int T>
+static inline void score_kernel(const typename Kv::Element* const* keys, const float* query, int64_t query_stride, int64_t head_dim, float* scores) {
+  F32x16 sum[L][T];
+  for (int l = 0; l < L; l++)
+    for (int t = 0; t < T; t++) sum[l][t] = zero();
+  const typename Kv::Element* key[T];
+  for (int t = 0; t < T; t++) key[t] = keys[t];
+  for (int64_t d = 0; d < head_dim; d++) {
+    F32x16 k[T];
+    for (int t = 0; t < T; t++) k[t] = Kv::load16(key[t] + d * kKvTile);
+    for (int l = 0; l < L; l++) {
+      const F32x16 q = set1(query[l * query_stride + d]);
+      for (int t = 0; t < T; t++) sum[l][t] = fma(q, k[t], sum[l][t]);
+    }
+  }
+  for (int l = 0; l < L; l++)
+    for (int t = 0; t < T; t++) store(scores + l * kAttentionPartition + t * kKvTile, sum[l][t]);
+}
+
+// Columns [0, 16 V) of the partial sums of L lines over tokens [begin, end) of the partition. TAIL: only `lanes` columns exist.
+template <class Kv, int L, int V, bool TAIL>
+static inline void value_kernel(const typename Kv::Element* const* values, int64_t column, int64_t head_dim, int lanes, int32_t begin,
+                                int32_t end, const float* weights, float* partial, int64_t stride) {
+  F32x16 sum[L][V];
+  for (int l = 0; l < L; l++)
+    for (int v = 0; v < V; v++) sum[l][v] = load(partial + l * stride + v * 16);
+  for (int32_t token = begin; token < end;) {
+    const int32_t stop = min_of(end, (token / kKvTile + 1) * kKvTile);
+    const typename Kv::Element* row = values[token / kKvTile] + (token % kKvTile) * head_dim + column;
+    for (; token < stop; token++, row += head_dim) {
+      F32x16 x[V];
+      for (int v = 0; v < V; v++) x[v] = TAIL ? load_kv_first<Kv>(row + v * 16, lanes) : Kv::load16(row + v * 16);
+      for (int l = 0; l < L; l++) {
+        const F32x16 w = set1(weights[l * kAttentionPartition + token]);
+        for (int v = 0; v < V; v++) sum[l][v] = fma(w, x[v], sum[l][v]);
+      }
+    }
+  }
+  for (int l = 0; l < L; l++)
+    for (int v = 0; v < V; v++) store(partial + l * stride + v * 16, sum[l][v]);
+}
+
+template <class Kv, int L>
+static void scores_of(const PartitionTiles<Kv>& tiles, const Scratch& s, int64_t head_dim, int32_t line, int32_t first_tile, int32_t last_tile) {
+  const float* query = s.query + line * s.dim;
+  float* scores = s.scores + line * kAttentionPartition;
+  int32_t t = first_tile;
+  for (; t + kMaxTiles <= last_tile; t += kMaxTiles) score_kernel<Kv, L, kMaxTiles>(tiles.keys + t, query, s.dim, head_dim, scores + t * kKvTile);
+  for (; t < last_tile; t++) score_kernel<Kv, L, 1>(tiles.keys + t, query, s.dim, head_dim, scores + t * kKvTile);
+}
+
+template <class Kv, int L>
+static void values_of(const PartitionTiles<Kv>& tiles, const Scratch& s, int64_t head_dim, int32_t line, int32_t begin, int32_t end) {
+  if (begin >= end) return;
+  const float* weights = s.scores + line * kAttentionPartition;
+  float* partial = s.partial + line * s.dim;
+  int64_t d = 0;
+  for (; d + 16 * kMaxValueVectors <= head_dim; d += 16 * kMaxValueVectors)
+    value_kernel<Kv, L, kMaxValueVectors, false>(tiles.values, d, head_dim, 16, begin, end, weights, partial + d, s.dim);
+  for (; d + 16 <= head_dim; d += 16) value_kernel<Kv, L, 1, false>(tiles.values, d, head_dim, 16, begin, end, weights, partial + d, s.dim);
+  if (d < head_dim)
+    value_kernel<Kv, L, 1, true>(tiles.values, d, head_dim, static_cast<int>(head_dim - d), begin, end, weights, partial + d, s.dim);
+}
+
+template <class Kv>
+static void scores_of(int32_t count, const PartitionTiles<Kv>& tiles, const Scratch& s, int64_t head_dim, int32_t line, int32_t first, int32_t last) {
+  static_assert(kMaxLines == 4, "");
+  switch (count) {
+    case 1: return scores_of<Kv, 1>(tiles, s, head_dim, line, first, last);
+    case 2: return scores_of<Kv, 2>(tiles, s, head_dim, line, first, last);
+    case 3: return scores_of<Kv, 3>(tiles, s, head_dim, line, first, last);
+    default: return scores_of<Kv, 4>(tiles, s, head_dim, line, first, last);
+  }
+}
+
+template <class Kv>
+static void values_of(int32_t count, const PartitionTiles<Kv>& tiles, const Scratch& s, int64_t head_dim, int32_t line, int32_t begin, int32_t end) {
+  switch (count) {
+    case 1: return values_of<Kv, 1>(tiles, s, head_dim, line, begin, end);
+    case 2: return values_of<Kv, 2>(tiles, s, head_dim, line, begin, end);
+    case 3: return values_of<Kv, 3>(tiles, s, head_dim, line, begin, end);
+    default: return values_of<Kv, 4>(tiles, s, head_dim, line, begin, end);
+  }
+}
+
+struct PartitionSum { float max, sum; };
+
+// Scores of one line in a partition become weights e^(s - max); tokens outside [begin, end) get weight 0.
+static inline PartitionSum softmax_of(float* scores, int32_t begin, int32_t end, float cap) {
+  const int32_t first = begin / kKvTile, last = (end + kKvTile - 1) / kKvTile;
+  F32x16 most = set1(kNegativeInfinity);
+  for (int32_t t = first; t < last; t++) {
+    const int32_t from = max_of(0, begin - t * kKvTile), to = min_of(kKvTile, end - t * kKvTile);
+    F32x16 s = load(scores + t * kKvTile);
+    if (cap != 0.0f) s = capped(s, cap);
+    if (to - from < kKvTile) s = select(mask_of((1u << to) - (1u << from)), s, set1(kNegativeInfinity));
+    store(scores + t * kKvTile, s);
+    most = max(s, most);
+  }
+  const float peak = reduce_max(most);
+  F32x16 sum = zero();
+  for (int32_t t = first; t < last; t++) {
+    const F32x16 w = exp_nonpositive(sub(load(scores + t * kKvTile), set1(peak)));
+    store(scores + t * kKvTile, w);
+    sum = add(sum, w);
+  }
+  return {peak, reduce_add(sum)};
+}
+
+static inline void merge(Line& line, PartitionSum part, const float* partial, float* out, int64_t dim) {
+  const float peak = part.max > line.max ? part.max : line.max;
+  const F32x16 old_scale = exp_nonpositive(set1(line.max - peak));
+  const F32x16 new_scale = exp_nonpositive(set1(part.max - peak));
+  line.sum = first_lane(fma(set1(line.sum), old_scale, mul(set1(part.sum), new_scale)));
+  line.max = peak;
+  for (int64_t d = 0; d < dim; d += 16) store(out + d, fma(load(out + d), old_scale, mul(load(partial + d), new_scale)));
+}
+
+struct ItemPlace {
+  const AttentionRow* row;
+  int32_t query;      // first query of the tile in its row
+  int32_t num_query;
+  int32_t kv_head;
+};
+
+// Items run row by row, last tiles first (they see most tokens), KV heads fastest.
+static inline ItemPlace place_of(const AttentionArgs& args, int64_t item) {
+  const int32_t heads = args.layout.num_kv_heads;
+  const int32_t tile = queries_per_item(args.num_heads / heads);
+  const int32_t kv_head = static_cast<int32_t>(item % heads);
+  int64_t rest = item / heads;
+  const AttentionRow* row = args.rows;
+  for (;; row++) {
+    const int64_t tiles = (row->num_query + tile - 1) / tile;
+    if (rest < tiles) {
+      const int32_t query = static_cast<int32_t>(tiles - 1 - rest) * tile;
+      return {row, query, min_of(tile, row->num_query - query), kv_head};
+    }
+    rest -= tiles;
+  }
+}
+
+template <class Kv>
+static void run_partition(const AttentionArgs& args, const ItemPlace& place, const Scratch& s, int32_t num_lines, int32_t partition) {
+  using Element = typename Kv::Element;
+  const KvLayout& layout = args.layout;
+  const int64_t dim = layout.head_dim;
+  const int32_t base = partition * kAttentionPartition;
+  const auto begin_of = [&](int32_t line) { return min_of(kAttentionPartition, max_of(0, s.lines[line].begin - base)); };
+  const auto end_of = [&](int32_t line) { return max_of(0, min_of(kAttentionPartition, s.lines[line].end - base)); };
+
+  PartitionTiles<Kv> tiles;
+  const int32_t first_tile = begin_of(0) / kKvTile;
+  const int32_t last_tile = (end_of(num_lines - 1) + kKvTile - 1) / kKvTile;
+  for (int32_t t = first_tile; t < last_tile; t++) {
+    const int32_t token = base + t * kKvTile;
+    const int32_t slot = token % layout.block_size;
+    const uint8_t* block = args.pool + place.row->block_table[token / layout.block_size] * layout.block_bytes;
+    const Element* head = reinterpret_cast<const Element*>(block + layout.layer_offset) + place.kv_head * 2 * dim * layout.block_size;
+    tiles.keys[t] = head + slot * dim;
+    tiles.values[t] = head + (layout.block_size + slot) * dim;
+  }
+
+  for (int32_t t = first_tile; t < last_tile; t += kMaxTiles) {
+    for (int32_t line = 0; line < num_lines; line += kMaxLines) {
+      const int32_t count = min_of(kMaxLines, num_lines - line);
+      const int32_t first = max_of(t, begin_of(line) / kKvTile);
+      const int32_t last = min_of(min_of(t + kMaxTiles, last_tile), (end_of(line + count - 1) + kKvTile - 1) / kKvTile);
+      scores_of<Kv>(count, tiles, s, dim, line, first, last);
+    }
+  }
+
+  for (int32_t line = 0; line < num_lines; line += kMaxLines) {
+    const int32_t count = min_of(kMaxLines, num_lines - line);
+    PartitionSum parts[kMaxLines];
+    // Tokens that all lines of the group see are read once for all; the rest line by line, before and after.
+    int32_t shared_begin = 0, shared_end = kAttentionPartition;
+    for (int32_t i = 0; i < count; i++) {
+      const int32_t begin = begin_of(line + i), end = end_of(line + i);
+      float* partial = s.partial + (line + i) * s.dim;
+      for (int64_t d = 0; d < s.dim; d += 16) store(partial + d, zero());
+      if (begin < end) parts[i] = softmax_of(s.scores + (line + i) * kAttentionPartition, begin, end, args.softcap);
+      shared_begin = max_of(shared_begin, begin);
+      shared_end = min_of(shared_end, end);
+    }
+    if (shared_begin >= shared_end) {
+      for (int32_t i = 0; i < count; i++) values_of<Kv>(1, tiles, s, dim, line + i, begin_of(line + i), end_of(line + i));
+    } else {
+      for (int32_t i = 0; i < count; i++) values_of<Kv>(1, tiles, s, dim, line + i, begin_of(line + i), shared_begin);
+      values_of<Kv>(count, tiles, s, dim, line, shared_begin, shared_end);
+      for (int32_t i = 0; i < count; i++) values_of<Kv>(1, tiles, s, dim, line + i, shared_end, end_of(line + i));
+    }
+    for (int32_t i = 0; i < count; i++) {
+      if (begin_of(line + i) >= end_of(line + i)) continue;
+      merge(s.lines[line + i], parts[i], s.partial + (line + i) * s.dim, s.out + (line + i) * s.dim, s.dim);
+    }
+  }
+}
+
+template <class Kv>
+static void run_item(const AttentionArgs& args, int64_t item, uint8_t* scratch) {
+  const int64_t dim = args.layout.head_dim;
+  const int32_t group = args.num_heads / args.layout.num_kv_heads;
+  const ItemPlace place = place_of(args, item);
+  const int32_t num_lines = place.num_query * group;
+  const Scratch s(scratch, dim, max_lines(group));
+
+  for (int32_t line = 0; line < num_lines; line++) {
+    const int32_t query = place.query + line / group;
+    const int32_t position = place.row->start + query;
+    const int32_t begin = args.window > 0 ? max_of(0, position - args.window + 1) : 0;
+    s.lines[line] = {begin, position + 1, kNegativeInfinity, 0.0f};
+    const float* q = args.query + (place.row->token + query) * args.query_stride + (place.kv_head * group + line % group) * dim;
+    for_vectors(dim, [&](int64_t i, int lanes) { store(s.query + line * s.dim + i, mul(load_lanes(q + i, lanes), set1(args.scale))); });
+    for (int64_t d = 0; d < s.dim; d += 16) store(s.out + line * s.dim + d, zero());
+  }
+
+  const int32_t first = s.lines[0].begin / kAttentionPartition;
+  const int32_t last = (s.lines[num_lines - 1].end - 1) / kAttentionPartition;
+  for (int32_t p = first; p <= last; p++) run_partition<Kv>(args, place, s, num_lines, p);
+
+  for (int32_t line = 0; line < num_lines; line++) {
+    const int64_t token = place.row->token + place.query + line / group;
+    float* out = args.out + token * args.out_stride + (place.kv_head * group + line % group) * dim;
+    const F32x16 inverse = div(set1(1.0f), set1(s.lines[line].sum));
+    for_vectors(dim, [&](int64_t i, int lanes) { store_lanes(out + i, mul(load(s.out + line * s.dim + i), inverse), lanes); });
+  }
+}
+
+static void attention_item(const AttentionArgs& args, int64_t item, uint8_t* scratch) {
+  switch (args.layout.dtype) {
+    case KvDtype::f32: return run_item<KvF32>(args, item, scratch);
+    case KvDtype::f16: return run_item<KvF16>(args, item, scratch);
+    case KvDtype::bf16: return run_item<KvBf16>(args, item, scratch);
+  }
+}
+
+}  // namespace kvasir::KVASIR_OPS_NAMESPACE

@@ -1,0 +1,32 @@
+// Everything of one path, and its table.
+#pragma once
+#include "../select.h"
+#include "math.h"
+#include "elementwise.h"
+#include "kv_cache.h"
+#include "attention.h"
+#include "noise.h"
+#include "vocabulary.h"
+#include "sample.h"
+#include "logprobs.h"
+
+namespace kvasir::KVASIR_OPS_NAMESPACE {
+
+extern const OpKernels table;
+const OpKernels table = {
+    KVASIR_OPS_PATH,
+    rms_norm,
+    rope,
+    gated_activation,
+    add_rows,
+    softcap,
+    kv_write,
+    attention_num_items,
+    attention_item,
+    attention_scratch_bytes,
+    sample,
+    sample_scratch_bytes,
+    logprobs,
+};
+
+}  // namespace kvasir::KVASIR_OPS_NAMESPACE

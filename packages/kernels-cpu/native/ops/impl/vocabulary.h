@@ -1,0 +1,172 @@
+// One row of logits seen in tiles of 64 tokens: NaN counts as -inf, -0 as 0, and the maximum of each tile lets passes skip tiles.
+#pragma once
+
+namespace kvasir::KVASIR_OPS_NAMESPACE {
+
+constexpr int64_t kVocabularyTile = 64;
+constexpr int64_t kSumTiles = 64;  // tiles summed in 16 lanes before the sum moves on to double
+
+static inline int64_t vocabulary_tiles(int64_t size) { return (size + kVocabularyTile - 1) / kVocabularyTile; }
+
+struct SampleScratch {
+  float* logits;        // [V] copy, when tokens are banned
+  float* tile_max;      // [tiles], padded to 16
+  float* weights;       // [V], padded to 16
+  Candidate* found;     // [V]
+  Candidate* spare;     // [V]
+
+  SampleScratch(uint8_t* bytes, int64_t size) {
+    const int64_t padded_size = (size + 15) / 16 * 16;
+    logits = reinterpret_cast<float*>((reinterpret_cast<uintptr_t>(bytes) + 63) / 64 * 64);
+    weights = logits + padded_size;
+    tile_max = weights + padded_size;
+    found = reinterpret_cast<Candidate*>(tile_max + (vocabulary_tiles(size) + 15) / 16 * 16);
+    spare = found + padded_size;
+  }
+};
+
+static size_t sample_scratch_bytes(int64_t size) {
+  const int64_t padded_size = (size + 15) / 16 * 16;
+  const int64_t floats = 2 * padded_size + (vocabulary_tiles(size) + 15) / 16 * 16;
+  return static_cast<size_t>(64 + floats * 4 + 2 * padded_size * static_cast<int64_t>(sizeof(Candidate)));
+}
+
+struct Vocabulary {
+  const float* logits;
+  int64_t size;
+  int64_t tiles;
+  const float* tile_max;
+  float max;
+};
+
+static inline F32x16 clean(F32x16 x) { return add(select(equal(x, x), x, set1(kNegativeInfinity)), zero()); }
+
+// 16 logits from token `at`; tokens past the end are -inf.
+static inline F32x16 logits_at(const float* logits, int64_t size, int64_t at) {
+  if (at + 16 <= size) return clean(load(logits + at));
+  if (at >= size) return set1(kNegativeInfinity);
+  const int lanes = static_cast<int>(size - at);
+  return select(mask_of((1u << lanes) - 1), clean(load_first(logits + at, lanes)), set1(kNegativeInfinity));
+}
+
+// Calls f(first token, logits) for the four vectors of a tile.
+template <class F>
+static inline void for_tile(const Vocabulary& v, int64_t tile, F&& f) {
+  const int64_t at = tile * kVocabularyTile;
+  for (int64_t i = at; i < at + kVocabularyTile; i += 16) f(i, logits_at(v.logits, v.size, i));
+}
+
+static Vocabulary scan(const float* logits, int64_t size, const int32_t* banned, int32_t num_banned, const SampleScratch& scratch) {
+  if (num_banned > 0) {
+    __builtin_memcpy(scratch.logits, logits, static_cast<size_t>(size) * sizeof(float));
+    for (int32_t i = 0; i < num_banned; i++)
+      if (banned[i] >= 0 && banned[i] < size) scratch.logits[banned[i]] = kNegativeInfinity;
+    logits = scratch.logits;
+  }
+  Vocabulary v{logits, size, vocabulary_tiles(size), scratch.tile_max, kNegativeInfinity};
+  for (int64_t tile = 0; tile < v.tiles; tile++) {
+    F32x16 most = set1(kNegativeInfinity);
+    for_tile(v, tile, [&](int64_t, F32x16 x) { most = max(x, most); });
+    scratch.tile_max[tile] = reduce_max(most);
+    if (scratch.tile_max[tile] > v.max) v.max = scratch.tile_max[tile];
+  }
+  for (int64_t tile = v.tiles; tile % 16 != 0; tile++) scratch.tile_max[tile] = kNegativeInfinity;
+  return v;
+}
+
+// Lowest id whose logit is the maximum.
+static int32_t first_of_max(const Vocabulary& v) {
+  int64_t tile = 0;
+  while (v.tile_max[tile] != v.max) tile++;
+  int64_t found = -1;
+  for_tile(v, tile, [&](int64_t at, F32x16 x) {
+    const uint32_t hits = bits_of(equal(x, set1(v.max)));
+    if (found < 0 && hits != 0) found = at + __builtin_ctz(hits);
+  });
+  return static_cast<int32_t>(found);
+}
+
+// A logit that at least `count` tokens reach: the count-th largest tile maximum, or -inf when there are fewer tiles.
+static float threshold_of(const Vocabulary& v, int64_t count) {
+  if (count > v.tiles) return kNegativeInfinity;
+  // Bit by bit over signed keys in the order of the floats.
+  uint32_t prefix = 0;
+  for (int bit = 31; bit >= 0; bit--) {
+    const uint32_t trial = prefix | 1u << bit;
+    const I32x16 bound = set1_i32(trial ^ 0x80000000u);
+    int64_t reached = 0;
+    for (int64_t tile = 0; tile < v.tiles; tile += 16) {
+      const I32x16 bits = load_i32(v.tile_max + tile);
+      const I32x16 negative = bit_xor(bits, set1_i32(0x7fffffff));
+      const I32x16 key = select(greater(set1_i32(0), bits), negative, bits);
+      const int64_t rest = v.tiles - tile;
+      const uint32_t valid = rest >= 16 ? 0xffffu : (1u << rest) - 1;
+      reached += __builtin_popcount(~bits_of(greater(bound, key)) & valid);
+    }
+    if (reached >= count) prefix = trial;
+  }
+  return logit_of(static_cast<Candidate>(~prefix) << 32);
+}
+
+// All tokens with logit >= threshold, ids ascending; returns how many.
+static int64_t collect(const Vocabulary& v, float threshold, Candidate* found) {
+  int64_t count = 0;
+  const F32x16 bound = set1(threshold);
+  for (int64_t tile = 0; tile < v.tiles; tile++) {
+    if (v.tile_max[tile] < threshold) continue;
+    for_tile(v, tile, [&](int64_t at, F32x16 x) {
+      uint32_t hits = bits_of(greater_equal(x, bound));
+      if (at + 16 > v.size) hits &= at < v.size ? (1u << (v.size - at)) - 1 : 0;
+      if (hits == 0) return;
+      float logits[16];
+      store(logits, x);
+      for (; hits != 0; hits &= hits - 1) {
+        const int lane = __builtin_ctz(hits);
+        found[count++] = candidate_of(logits[lane], static_cast<uint32_t>(at + lane));
+      }
+    });
+  }
+  return count;
+}
+
+// The `count` first candidates in order (fewer when the vocabulary is smaller).
+static int64_t first_candidates(const Vocabulary& v, int64_t count, const SampleScratch& scratch) {
+  const int64_t found = collect(v, threshold_of(v, count), scratch.found);
+  sort_candidates(scratch.found, scratch.spare, found);
+  return found < count ? found : count;
+}
+
+// e^((x - max) / temperature); the maximum itself has weight 1 even when infinite.
+static inline F32x16 weight_of(F32x16 x, float temperature, float max) {
+  const F32x16 scale = set1(temperature);
+  const F32x16 distance = sub(div(x, scale), div(set1(max), scale));
+  return exp_nonpositive(select(equal(x, set1(max)), zero(), distance));
+}
+
+constexpr int kThresholds = 8;
+
+// Sum of all weights (16 lanes inside runs of 4096 tokens, runs in order in double), and roughly the weight at or above each threshold.
+static double total_weight(const Vocabulary& v, float temperature, const float* thresholds, float* above) {
+  F32x16 reached[kThresholds];
+  for (F32x16& sum : reached) sum = zero();
+  double total = 0;
+  for (int64_t run = 0; run < v.tiles; run += kSumTiles) {
+    F32x16 sum = zero();
+    for (int64_t tile = run; tile < run + kSumTiles && tile < v.tiles; tile++) {
+      if (v.tile_max[tile] / temperature - v.max / temperature < -87.0f) continue;  // all its weights are 0
+      const bool high = thresholds != nullptr && v.tile_max[tile] >= thresholds[kThresholds - 1];
+      for_tile(v, tile, [&](int64_t, F32x16 x) {
+        const F32x16 w = weight_of(x, temperature, v.max);
+        sum = add(sum, w);
+        if (!high) return;
+        for (int i = 0; i < kThresholds; i++) reached[i] = add(reached[i], select(greater_equal(x, set1(thresholds[i])), w, zero()));
+      });
+    }
+    total += static_cast<double>(reduce_add(sum));
+  }
+  if (thresholds != nullptr)
+    for (int i = 0; i < kThresholds; i++) above[i] = reduce_add(reached[i]);
+  return total;
+}
+
+}  // namespace kvasir::KVASIR_OPS_NAMESPACE
