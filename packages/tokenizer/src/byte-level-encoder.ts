@@ -1,5 +1,4 @@
 import type { GgufBpeTokenizerSource } from '@kvasir/interfaces';
-import { InvalidVocabularyError } from './errors.js';
 import type { IdBuffer } from './id-buffer.js';
 import { MergeTable } from './merge-table.js';
 import { PairMerger } from './pair-merger.js';
@@ -9,31 +8,26 @@ import { writeUtf8 } from './utf8.js';
 import { hashByte, type Vocabulary } from './vocabulary.js';
 import { WordCache } from './word-cache.js';
 
-/** Byte-level BPE: words by pattern, bytes to symbols, merges by rank. Never depends on what was encoded before. */
+/**
+ * Byte-level BPE: words by pattern, bytes to symbols, merges by rank. Some vocabularies lack bytes that UTF-8 text hardly
+ * ever holds; such a byte is left out, as Hugging Face and llama.cpp do.
+ */
 export class ByteLevelEncoder implements TextEncoder {
   readonly #vocabulary: Vocabulary;
   readonly #preTokenizer: PreTokenizer;
   readonly #rules: MergeTable;
-  readonly #byteIds: Int32Array;
   readonly #merger = new PairMerger();
   readonly #cache = new WordCache(CACHED_WORDS);
   #bytes = new Uint8Array(1024);
 
   /**
    * @throws {@link UnknownPreTokenizerError} If the pre-tokenizer's rules are not known.
-   * @throws {@link InvalidVocabularyError} If a merge rule or a byte has no token.
+   * @throws {@link InvalidVocabularyError} If a part or the result of a merge rule is not a token.
    */
   constructor(source: GgufBpeTokenizerSource, vocabulary: Vocabulary) {
     this.#preTokenizer = findPreTokenizer(source.preTokenizer);
     this.#vocabulary = vocabulary;
     this.#rules = new MergeTable(source.merges, vocabulary);
-    this.#byteIds = vocabulary.byteIds.map((id, byte) => {
-      const replacement = id < 0 ? (source.unknownTokenId ?? -1) : id;
-      if (replacement < 0) {
-        throw new InvalidVocabularyError(`byte ${byte} has no token and there is no unknown token to stand for it`);
-      }
-      return replacement;
-    });
   }
 
   encode(text: string, into: IdBuffer): void {
@@ -66,12 +60,16 @@ export class ByteLevelEncoder implements TextEncoder {
     }
     const merger = this.#merger;
     merger.reserve(length);
+    let numSymbols = 0;
     for (let i = 0; i < length; i++) {
-      merger.ids[i] = this.#byteIds[bytes[i]!]!;
-      merger.starts[i] = i;
+      const id = this.#vocabulary.byteIds[bytes[i]!]!;
+      if (id < 0) continue;
+      merger.ids[numSymbols] = id;
+      merger.starts[numSymbols] = numSymbols;
+      numSymbols++;
     }
-    merger.starts[length] = length;
-    const count = merger.run(length, this.#rules);
+    merger.starts[numSymbols] = numSymbols;
+    const count = merger.run(numSymbols, this.#rules);
     for (let i = 0; i < count; i++) into.push(merger.ids[i]!);
   }
 }

@@ -19,12 +19,12 @@ const MAX_WAIT_MS = 120_000;
 const WORKER_SOURCE = `
 const { workerData } = require('node:worker_threads');
 const { readFileSync } = require('node:fs');
-const { port, flag, modulePath, tokenizerJsonPath } = workerData;
+const { port, numAnswers, modulePath, tokenizerJsonPath } = workerData;
 let tokenizer;
 function answer(message) {
   port.postMessage(message);
-  Atomics.store(flag, 0, 1);
-  Atomics.notify(flag, 0);
+  Atomics.add(numAnswers, 0, 1);
+  Atomics.notify(numAnswers, 0);
 }
 function load() {
   const { Tokenizer } = require(modulePath);
@@ -49,10 +49,11 @@ port.on('message', async (request) => {
 
 /**
  * Hugging Face `tokenizers` behind a synchronous call. The native package encodes only by promise, so it lives in a worker
- * thread and the caller waits on a shared flag; the worker never keeps the process alive.
+ * thread and the caller waits on a shared counter; the worker never keeps the process alive.
  */
 export class HuggingFaceWorker {
-  readonly #flag = new Int32Array(new SharedArrayBuffer(4));
+  readonly #numAnswers = new Int32Array(new SharedArrayBuffer(4));
+  #numRequests = 0;
   readonly #port: MessagePort;
   readonly #path: string;
 
@@ -61,7 +62,7 @@ export class HuggingFaceWorker {
     this.#port = port1;
     this.#path = tokenizerJsonPath;
     const modulePath = createRequire(import.meta.url).resolve('tokenizers');
-    const workerData = { port: port2, flag: this.#flag, modulePath, tokenizerJsonPath };
+    const workerData = { port: port2, numAnswers: this.#numAnswers, modulePath, tokenizerJsonPath };
     const worker = new Worker(WORKER_SOURCE, { eval: true, workerData, transferList: [port2] });
     worker.unref();
   }
@@ -69,6 +70,7 @@ export class HuggingFaceWorker {
   /** Reads the file. Waits for the worker without blocking. */
   async load(): Promise<HuggingFaceVocabulary> {
     const answered = new Promise<Answer>((resolve) => this.#port.once('message', resolve));
+    this.#numRequests++;
     this.#port.postMessage(null);
     const answer = await answered;
     this.#port.unref();
@@ -77,15 +79,24 @@ export class HuggingFaceWorker {
 
   /** Ids of `text`; the calling thread sleeps meanwhile. */
   encode(text: string, addSpecialTokens: boolean): Int32Array {
-    Atomics.store(this.#flag, 0, 0);
+    this.#numRequests++;
     this.#port.postMessage({ text, addSpecialTokens });
-    if (Atomics.wait(this.#flag, 0, 0, MAX_WAIT_MS) === 'timed-out') {
-      throw new KvasirError(
-        'ERR_TOKENIZER',
-        `${this.#path}: no answer for ${text.length} characters within ${MAX_WAIT_MS} ms`,
-      );
-    }
+    this.#awaitAnswer(text.length);
     return this.#unwrap(receiveMessageOnPort(this.#port)?.message as Answer) as Int32Array;
+  }
+
+  /** Sleeps until every request is answered: an answer is posted before it is counted. */
+  #awaitAnswer(length: number): void {
+    for (;;) {
+      const numAnswers = Atomics.load(this.#numAnswers, 0);
+      if (numAnswers === this.#numRequests) return;
+      if (Atomics.wait(this.#numAnswers, 0, numAnswers, MAX_WAIT_MS) === 'timed-out') {
+        throw new KvasirError(
+          'ERR_TOKENIZER',
+          `${this.#path}: no answer for ${length} characters within ${MAX_WAIT_MS} ms`,
+        );
+      }
+    }
   }
 
   #unwrap(answer: Answer): unknown {

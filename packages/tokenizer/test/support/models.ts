@@ -1,0 +1,22 @@
+import { readFileSync } from 'node:fs';
+import type { ChatMessage } from '@kvasir/interfaces';
+
+/** Golden values of one model, see `packages/testing/goldens/README.md`. */
+export interface Goldens {
+  readonly texts: readonly { text: string; ids: number[]; ids_plain: number[]; decoded: string }[];
+  readonly chats: readonly { messages: ChatMessage[]; text: string; ids: number[] }[];
+}
+
+export function readGoldens(name: 'smollm2' | 'gemma3'): Goldens {
+  return JSON.parse(readFileSync(new URL(`../../../testing/goldens/${name}.json`, import.meta.url), 'utf8'));
+}
+
+/** Path of a model's GGUF file from the environment; says on stderr what is skipped without it. */
+export function modelPath(variable: 'KVASIR_TEST_SMOLLM2' | 'KVASIR_TEST_GEMMA3'): string | undefined {
+  const path = process.env[variable];
+  if (path === undefined || path === '') {
+    process.stderr.write(`SKIPPED: tests on the real vocabulary need ${variable} (path of the GGUF file)\n`);
+    return undefined;
+  }
+  return path;
+}
