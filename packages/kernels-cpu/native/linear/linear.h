@@ -27,7 +27,7 @@ enum class NumericMode : int32_t { automatic = 0, float32 = 1 };
 enum class ActivationForm : int32_t {
   f32 = 0,    // float[K]
   bf16 = 1,   // bf16[K], K rounded up to 2 with a zero
-  int8 = 2,   // int8[K padded to 32], then float scale[groups], then float scale*sum[groups]; group of 32; scale = absmax / 127
+  int8 = 2,   // groups of 32: int8[32] with scale = absmax / 127, and sums (ActivationBlock of layout.h)
 };
 
 struct LinearShape {
@@ -61,6 +61,8 @@ class PackedLinear {
   const LinearShape& shape() const { return shape_; }
   int64_t num_panels() const { return (shape_.n + kPanelWidth - 1) / kPanelWidth; }
   virtual ActivationForm activation_form() const = 0;
+  // Short name of the packed layout, for reports: f32, bf16, u8, u4-super, ...
+  virtual const char* layout_name() const = 0;
   // Bytes that the packed weight takes; pack() writes into a buffer of this size, 64-byte aligned, that outlives the object.
   virtual size_t packed_bytes() const = 0;
   virtual void attach(uint8_t* storage) = 0;
