@@ -3,6 +3,7 @@ import { InvalidVocabularyError } from './errors.js';
 import type { MergeRules } from './pair-merger.js';
 import { hashByte, type Vocabulary } from './vocabulary.js';
 
+const SPACE = 0x20;
 const LEFT = 0;
 const RIGHT = 1;
 const RULE = 2;
@@ -16,6 +17,8 @@ export class MergeTable implements MergeRules {
   readonly #results: Int32Array;
   readonly #slots: Int32Array;
   readonly #mask: number;
+  readonly #byteOfCode = createByteOfCode();
+  #scratch = new Uint8Array(512);
 
   /** Reads `"left right"` rules, best first. O(total characters). */
   constructor(merges: readonly string[], vocabulary: Vocabulary) {
@@ -24,38 +27,7 @@ export class MergeTable implements MergeRules {
     const capacity = 2 ** Math.ceil(Math.log2(Math.max(merges.length, 1) * 2));
     this.#slots = new Int32Array(capacity * 4);
     this.#mask = capacity - 1;
-    const byteOfCode = createByteOfCode();
-    let bytes = new Uint8Array(512);
-    for (let rule = 0; rule < merges.length; rule++) {
-      const merge = merges[rule]!;
-      if (merge.length > bytes.length) bytes = new Uint8Array(merge.length * 2);
-      let whole = 0;
-      let part = 0;
-      let leftHash = 0;
-      let border = 0;
-      let at = 0;
-      for (let i = 0; i < merge.length; i++) {
-        const code = merge.charCodeAt(i);
-        if (code === 0x20 && i > 0 && border === 0) {
-          border = at;
-          leftHash = part;
-          part = 0;
-          continue;
-        }
-        const byte = code < 0x144 ? byteOfCode[code]! : -1;
-        if (byte < 0) throw invalidRule(merge, rule);
-        bytes[at++] = byte;
-        whole = hashByte(whole, byte);
-        part = hashByte(part, byte);
-      }
-      if (border === 0 || border === at) throw invalidRule(merge, rule);
-      const left = vocabulary.find(bytes, 0, border, leftHash);
-      const right = vocabulary.find(bytes, border, at, part);
-      const result = vocabulary.find(bytes, 0, at, whole);
-      if (left < 0 || right < 0 || result < 0) throw invalidRule(merge, rule);
-      this.#results[rule] = result;
-      this.#insert(left, right, rule);
-    }
+    for (let rule = 0; rule < merges.length; rule++) this.#read(merges[rule]!, rule, vocabulary);
   }
 
   find(left: number, right: number): number {
@@ -73,6 +45,38 @@ export class MergeTable implements MergeRules {
 
   resultOf(rule: number): number {
     return this.#results[rule]!;
+  }
+
+  #read(merge: string, rule: number, vocabulary: Vocabulary): void {
+    if (merge.length > this.#scratch.length) this.#scratch = new Uint8Array(merge.length * 2);
+    const bytes = this.#scratch;
+    const byteOfCode = this.#byteOfCode;
+    let whole = 0;
+    let part = 0;
+    let leftHash = 0;
+    let border = 0;
+    let at = 0;
+    for (let i = 0; i < merge.length; i++) {
+      const code = merge.charCodeAt(i);
+      if (code === SPACE && i > 0 && border === 0) {
+        border = at;
+        leftHash = part;
+        part = 0;
+        continue;
+      }
+      const byte = code < 0x144 ? byteOfCode[code]! : -1;
+      if (byte < 0) throw invalidRule(merge, rule);
+      bytes[at++] = byte;
+      whole = hashByte(whole, byte);
+      part = hashByte(part, byte);
+    }
+    if (border === 0 || border === at) throw invalidRule(merge, rule);
+    const left = vocabulary.find(bytes, 0, border, leftHash);
+    const right = vocabulary.find(bytes, border, at, part);
+    const result = vocabulary.find(bytes, 0, at, whole);
+    if (left < 0 || right < 0 || result < 0) throw invalidRule(merge, rule);
+    this.#results[rule] = result;
+    this.#insert(left, right, rule);
   }
 
   #insert(left: number, right: number, rule: number): void {

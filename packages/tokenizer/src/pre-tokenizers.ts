@@ -77,7 +77,6 @@ const FAMILIES: readonly Family[] = [
     names: ['gpt-4o', 'llama4', 'kanana2', 'minimax-m2'],
     patterns: [`${CASED(`(?:${CONTRACTIONS})?`)}|\\p{N}{1,3}|${CASED_TAIL}`],
   },
-  { names: ['falcon'], patterns: ['[\\p{P}$+<=>^~|`]+', GPT2, '[0-9][0-9][0-9]'] },
   { names: ['default'], patterns: ['[\\p{P}$+<=>^~|]+', GPT2, '\\p{N}+', '[0-9][0-9][0-9]'] },
   {
     names: ['deepseek-coder'],
