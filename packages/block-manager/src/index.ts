@@ -1,1 +1,3 @@
-export {};
+export { DuplicateSequenceError, UnknownSequenceError } from './errors.js';
+export type { KvCacheManagerOptions } from './options.js';
+export { createKvCacheManager } from './paged-kv-cache-manager.js';

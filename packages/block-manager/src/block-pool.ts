@@ -1,0 +1,96 @@
+import { type BlockId, InvariantError, NULL_BLOCK } from '@kvasir/interfaces';
+import { FreeList } from './free-list.js';
+import { PrefixIndex } from './prefix-index.js';
+
+/**
+ * The blocks of one pool: who holds them, what they are known to contain, which goes next.
+ *
+ * ```
+ *              allocate                    publish
+ *   free  ----------------> held, private ---------> held, published
+ *     ^  \                     |      ^                 |       ^
+ *     |   \ evicted on its way | release                | release | retain
+ *     |    `-------------------+----- idle, published <-+---------'
+ * ```
+ * A private block goes back to the head of the free list (nothing is lost by using it next); a published one goes to the
+ * tail and stays findable until it reaches the head.
+ */
+export class BlockPool {
+  /** Blocks that can be handed out: ids `1 .. size`. */
+  readonly size: number;
+  readonly index: PrefixIndex;
+  readonly #free: FreeList;
+  readonly #refCounts: Int32Array;
+  #numEvicted = 0;
+
+  constructor(size: number) {
+    this.size = size;
+    this.index = new PrefixIndex(size);
+    this.#free = new FreeList(size);
+    this.#refCounts = new Int32Array(size + 1);
+  }
+
+  get numFree(): number {
+    return this.#free.length;
+  }
+
+  /** Published blocks that lost their content to a new holder. */
+  get numEvicted(): number {
+    return this.#numEvicted;
+  }
+
+  /** Hands out the least recently used free block; the caller has made sure that there is one. */
+  allocate(): BlockId {
+    const block = this.#free.popHead();
+    if (block === NULL_BLOCK) throw new InvariantError('allocation from an empty pool', { size: this.size });
+    if (this.index.has(block)) {
+      this.index.delete(block);
+      this.#numEvicted++;
+    }
+    this.#refCounts[block] = 1;
+    return block;
+  }
+
+  /** Adds a holder; an idle block leaves the free list. */
+  retain(block: BlockId): void {
+    if (this.#refCounts[block] === 0) this.#free.remove(block);
+    this.#refCounts[block]!++;
+  }
+
+  /** Drops a holder; the last one gives the block back. */
+  release(block: BlockId): void {
+    const count = --this.#refCounts[block]!;
+    if (count > 0) return;
+    if (count < 0) throw new InvariantError('block released too often', { block, count });
+    if (this.index.has(block)) this.#free.pushTail(block);
+    else this.#free.pushHead(block);
+  }
+
+  /** A block may be written only by its one holder, and only while nobody can find it. */
+  isWritable(block: BlockId): boolean {
+    return this.#refCounts[block] === 1 && !this.index.has(block);
+  }
+
+  /** Withdraws every published block that nobody holds. */
+  forgetIdle(): void {
+    for (const block of this.#free) if (this.index.has(block)) this.index.delete(block);
+  }
+
+  /** @param holders - By block id: how many tables hold it. */
+  checkIntegrity(holders: Int32Array): void {
+    this.#free.checkIntegrity();
+    this.index.checkIntegrity();
+    if (this.#refCounts[NULL_BLOCK] !== 0 || holders[NULL_BLOCK] !== 0) {
+      throw new InvariantError('the null block is held', { references: this.#refCounts[NULL_BLOCK]! });
+    }
+    for (let block = 1; block <= this.size; block++) {
+      const references = this.#refCounts[block]!;
+      if (references !== holders[block]) {
+        throw new InvariantError('references differ from holders', { block, references, holders: holders[block]! });
+      }
+      if ((references === 0) !== this.#free.has(block as BlockId)) {
+        throw new InvariantError('a block is either held or free', { block, references });
+      }
+    }
+  }
+}

@@ -1,0 +1,44 @@
+/** 32-bit words of one SHA-256 digest. */
+export const DIGEST_WORDS = 8;
+
+const INITIAL_DIGESTS = 8;
+
+/**
+ * Digests of one sequence's full blocks. Digest `i` names block `i` and everything before it.
+ *
+ * ```
+ * words [0, 8)            root: what the sequence is keyed by besides its tokens
+ * words [8 (i+1), +8)     digest of block i
+ * ```
+ */
+export class HashChain {
+  words = new Int32Array(DIGEST_WORDS * INITIAL_DIGESTS);
+  /** Blocks hashed so far. */
+  length = 0;
+
+  /** First word of the digest of block `index`; `index` -1 is the root. */
+  static wordOf(index: number): number {
+    return DIGEST_WORDS * (index + 1);
+  }
+
+  /** Makes room for one more digest and counts it. */
+  grow(): void {
+    this.length++;
+    const end = HashChain.wordOf(this.length);
+    if (end <= this.words.length) return;
+    const grown = new Int32Array(2 * this.words.length);
+    grown.set(this.words);
+    this.words = grown;
+  }
+
+  /** Forgets blocks from `length` on. */
+  truncate(length: number): void {
+    this.length = Math.min(this.length, length);
+  }
+
+  /** Becomes the first `length` blocks of `other`. */
+  copyFrom(other: HashChain, length: number): void {
+    this.length = Math.min(other.length, length);
+    this.words = other.words.slice(0, Math.max(HashChain.wordOf(this.length), DIGEST_WORDS * INITIAL_DIGESTS));
+  }
+}
