@@ -162,7 +162,9 @@ void integer_tile(const StripCall& c, int half, int64_t row) {
   const int first_half = half % 2;
 
   __m256 sums[R][H];
+#pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
     for (int h = 0; h < H; ++h) sums[r][h] = _mm256_setzero_ps();
   }
   for (int64_t block = 0; block < c.depth; ++block) {
@@ -174,7 +176,9 @@ void integer_tile(const StripCall& c, int half, int64_t row) {
       const uint8_t* scales = w + width * (T.code_bytes + T.high_bytes) + at * T.scale_bytes;
       for (int part = 0; part < kParts; ++part) {
         __m256i dot[R][H];
+#pragma GCC unroll 8
         for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
           for (int h = 0; h < H; ++h) dot[r][h] = start<C>(activation(a, stride, r), part);
         }
         dot_steps<C, R, H>(codes, high, first_half, a, stride, 8 / kParts * part, 8 / kParts * (part + 1), dot);
@@ -196,7 +200,9 @@ void integer_tile(const StripCall& c, int half, int64_t row) {
       a += sizeof(ActivationBlock);
     }
   }
+#pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
     for (int h = 0; h < H; ++h) {
       const int64_t column = 8 * (half + h);
       store(c.out + (row + r) * c.out_stride + column, c.columns - column, sums[r][h]);
@@ -234,7 +240,9 @@ void f32_tile(const StripCall& c, int half, int64_t row) {
   const float* w = reinterpret_cast<const float*>(c.strip) + 16 * c.first_panel + 8 * half;
   const int64_t width = 16 * c.strip_panels;
   __m256 sums[R][H];
+#pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
     for (int h = 0; h < H; ++h) sums[r][h] = _mm256_setzero_ps();
   }
   for (int64_t k = 0; k < c.depth; ++k, w += width) {
@@ -248,7 +256,9 @@ void f32_tile(const StripCall& c, int half, int64_t row) {
       for (int h = 0; h < H; ++h) sums[r][h] = _mm256_fmadd_ps(weight[h], value, sums[r][h]);
     }
   }
+#pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
     for (int h = 0; h < H; ++h) {
       const int64_t column = 8 * (half + h);
       store(c.out + (row + r) * c.out_stride + column, c.columns - column, sums[r][h]);

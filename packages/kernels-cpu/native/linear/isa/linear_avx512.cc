@@ -86,6 +86,7 @@ inline __attribute__((always_inline)) void expand_super_scales(const uint8_t* he
   const __m512i six = _mm512_set1_epi8(63);
   const __m512i four = _mm512_set1_epi8(15);
   const __m512i top = _mm512_set1_epi8(0x30);
+#pragma GCC unroll 8
   for (int p = 0; p < P; ++p, header += 256) {
     const __m512i a = load(header), b = load(header + 64), c = load(header + 128);
     const __m512 d = load_f16x16(header + 192);
@@ -194,7 +195,9 @@ void integer_tile(const StripCall& c, int panel, int64_t row) {
   const int at = c.first_panel + panel;
 
   Sums<R, P> sums;
+#pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
     for (int p = 0; p < P; ++p) sums.value[r][p] = _mm512_setzero_ps();
   }
   for (int64_t block = 0; block < c.depth; ++block) {
@@ -215,6 +218,7 @@ void integer_tile(const StripCall& c, int panel, int64_t row) {
         for (int half = 0; half < 2; ++half) {
           start<C, R, P>(dot, a, stride, half == 1);
           dot_group<C, R, P>(codes, high, a, stride, 2 * half, 2 * half + 2, dot);
+#pragma GCC unroll 8
           for (int p = 0; p < P; ++p) {
             const __m128i s = _mm_loadu_si128(reinterpret_cast<const __m128i*>(scales + p * T.scale_bytes + 16 * half));
             scale[p] = _mm512_mul_ps(load_f16x16(header + p * T.header_bytes), _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(s)));
@@ -225,6 +229,7 @@ void integer_tile(const StripCall& c, int panel, int64_t row) {
         start<C, R, P>(dot, a, stride, false);
         dot_group<C, R, P>(codes, high, a, stride, 0, 4, dot);
         [[maybe_unused]] __m512 minimum[P];
+#pragma GCC unroll 8
         for (int p = 0; p < P; ++p) {
           if constexpr (T.header_bytes == 256) {
             scale[p] = super.scale[j][p];
@@ -241,9 +246,11 @@ void integer_tile(const StripCall& c, int panel, int64_t row) {
       a += sizeof(ActivationBlock);
     }
   }
+#pragma GCC unroll 8
   for (int p = 0; p < P; ++p) {
     const int64_t left = c.columns - 16 * (panel + p);
     const __mmask16 mask = left >= 16 ? 0xffff : static_cast<__mmask16>((1u << left) - 1);
+#pragma GCC unroll 8
     for (int r = 0; r < R; ++r) _mm512_mask_storeu_ps(c.out + (row + r) * c.out_stride + 16 * (panel + p), mask, sums.value[r][p]);
   }
 }
@@ -288,7 +295,9 @@ void f32_tile(const StripCall& c, int panel, int64_t row) {
   const float* w = reinterpret_cast<const float*>(c.strip) + 16 * (c.first_panel + panel);
   const int64_t width = 16 * c.strip_panels;
   Sums<R, P> sums;
+#pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
     for (int p = 0; p < P; ++p) sums.value[r][p] = _mm512_setzero_ps();
   }
   for (int64_t k = 0; k < c.depth; ++k, w += width) {
@@ -305,9 +314,11 @@ void f32_tile(const StripCall& c, int panel, int64_t row) {
       for (int p = 0; p < P; ++p) sums.value[r][p] = _mm512_fmadd_ps(weight[p], value, sums.value[r][p]);
     }
   }
+#pragma GCC unroll 8
   for (int p = 0; p < P; ++p) {
     const int64_t left = c.columns - 16 * (panel + p);
     const __mmask16 mask = left >= 16 ? 0xffff : static_cast<__mmask16>((1u << left) - 1);
+#pragma GCC unroll 8
     for (int r = 0; r < R; ++r) _mm512_mask_storeu_ps(c.out + (row + r) * c.out_stride + 16 * (panel + p), mask, sums.value[r][p]);
   }
 }

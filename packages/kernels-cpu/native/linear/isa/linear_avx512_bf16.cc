@@ -29,7 +29,9 @@ void tile(const StripCall& c, int panel, int64_t row) {
   const uint8_t* w = c.strip + 64 * (c.first_panel + panel);
   const int64_t width = 64 * c.strip_panels;
   __m512 sums[R][P];
+#pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
     for (int p = 0; p < P; ++p) sums[r][p] = _mm512_setzero_ps();
   }
   for (int64_t pair = 0; pair < c.depth; ++pair, w += width, x += 4) {
@@ -46,9 +48,11 @@ void tile(const StripCall& c, int panel, int64_t row) {
       for (int p = 0; p < P; ++p) dot2(sums[r][p], weights[p], value);
     }
   }
+#pragma GCC unroll 8
   for (int p = 0; p < P; ++p) {
     const int64_t left = c.columns - 16 * (panel + p);
     const __mmask16 mask = left >= 16 ? 0xffff : static_cast<__mmask16>((1u << left) - 1);
+#pragma GCC unroll 8
     for (int r = 0; r < R; ++r) _mm512_mask_storeu_ps(c.out + (row + r) * c.out_stride + 16 * (panel + p), mask, sums[r][p]);
   }
 }
