@@ -55,6 +55,7 @@ export class HuggingFaceWorker {
   readonly #numAnswers = new Int32Array(new SharedArrayBuffer(4));
   #numRequests = 0;
   readonly #port: MessagePort;
+  readonly #worker: Worker;
   readonly #path: string;
 
   constructor(tokenizerJsonPath: string) {
@@ -63,13 +64,18 @@ export class HuggingFaceWorker {
     this.#path = tokenizerJsonPath;
     const modulePath = createRequire(import.meta.url).resolve('tokenizers');
     const workerData = { port: port2, numAnswers: this.#numAnswers, modulePath, tokenizerJsonPath };
-    const worker = new Worker(WORKER_SOURCE, { eval: true, workerData, transferList: [port2] });
-    worker.unref();
+    // Flags of the process, such as --input-type, are not meant for the worker's source.
+    const options = { eval: true, execArgv: [], workerData, transferList: [port2] };
+    this.#worker = new Worker(WORKER_SOURCE, options);
+    this.#worker.unref();
   }
 
   /** Reads the file. Waits for the worker without blocking. */
   async load(): Promise<HuggingFaceVocabulary> {
-    const answered = new Promise<Answer>((resolve) => this.#port.once('message', resolve));
+    const answered = new Promise<Answer>((resolve) => {
+      this.#port.once('message', resolve);
+      this.#worker.once('error', (error) => resolve({ error: error.message }));
+    });
     this.#numRequests++;
     this.#port.postMessage(null);
     const answer = await answered;
@@ -82,7 +88,12 @@ export class HuggingFaceWorker {
     this.#numRequests++;
     this.#port.postMessage({ text, addSpecialTokens });
     this.#awaitAnswer(text.length);
-    return this.#unwrap(receiveMessageOnPort(this.#port)?.message as Answer) as Int32Array;
+    let answer: Answer | undefined;
+    // The last one counts: an answer that came too late for its own request may stand before it.
+    for (let next = receiveMessageOnPort(this.#port); next !== undefined; next = receiveMessageOnPort(this.#port)) {
+      answer = next.message as Answer;
+    }
+    return this.#unwrap(answer ?? { error: 'the worker counted an answer that it did not send' }) as Int32Array;
   }
 
   /** Sleeps until every request is answered: an answer is posted before it is counted. */

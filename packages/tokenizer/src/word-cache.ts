@@ -1,3 +1,6 @@
+/** V8 copies shorter substrings anyway. */
+const MIN_SLICE = 13;
+
 /**
  * Ids of words seen lately. Two generations of at most `capacity` words each: when the young one is full it becomes the old
  * one, and a hit in the old one moves up, so that frequent words stay without any list to maintain.
@@ -24,6 +27,11 @@ export class WordCache {
       this.#old = this.#young;
       this.#young = new Map();
     }
-    this.#young.set(word, ids);
+    this.#young.set(detach(word), ids);
   }
+}
+
+/** A copy that shares no memory with the text that `word` was cut from: V8 keeps the whole text behind a longer slice. */
+function detach(word: string): string {
+  return word.length < MIN_SLICE ? word : Buffer.from(word, 'utf16le').toString('utf16le');
 }
