@@ -56,9 +56,12 @@ export const TRANSFER_WORDS = 8;
 export const SLOT_OP = {
   /** Starts a slot; all fields below. */
   init: 0,
-  /** Keeps the first `numComputed` KV tokens and the first `historyLength` history tokens. */
+  /** Keeps the first `numComputed` KV tokens and the first `historyLength` history tokens; a slot that had ended runs again. */
   truncate: 1,
-  /** Starts `slot` as a copy of `source`'s history and state, with `choice` and seed of its own. Its block tables come by table updates. */
+  /**
+   * Starts `slot` as a copy of `source`'s history and state, with `choice` and seed of its own. Its block tables start empty and come by
+   * table updates. A sample output of the source's row in the same step may name the fork: the fork's computed tokens then follow the row's.
+   */
   fork: 2,
   release: 3,
 } as const;
@@ -87,6 +90,7 @@ export const SLOT_OP_FIELD = {
   minLength: 9,
   /** {@link SLOT_FLAG} bits. */
   flags: 10,
+  /** The choice's own seed (`choiceSeed` already applied): the key of its noise. */
   seedLow: 11,
   seedHigh: 12,
   choice: 13,
@@ -121,10 +125,11 @@ export const ROW_FLAG = {
 export const OUTPUT_KIND = { sample: 0, logprob: 1, pool: 2 } as const;
 
 /**
- * Words of an output. `sample` draws the token after `tokenIndex` and appends it to `slot` (the row's slot, or a fork of it for n > 1).
+ * Words of an output. `tokenIndex` counts from the row's first token. `sample` draws the token after `tokenIndex` and appends it to `slot` (the row's slot, or a fork of it for n > 1).
  * A row with drafts has one sample output at each of its last `numDrafts + 1` tokens; a draft counts as accepted iff it equals the sample before it,
  * and samples after the first mismatch are void (token -1).
- * `logprob` reports `targetId` at `tokenIndex` and appends nothing.
+ * `logprob` reports `targetId` after the token at `tokenIndex` and appends nothing; it always carries {@link OUTPUT_FLAG.logprobs}.
+ * `topK` is 0 without that flag. A void output still takes its `topK` places in the result.
  */
 export const OUTPUT_FIELD = { row: 0, tokenIndex: 1, kind: 2, slot: 3, targetId: 4, topK: 5, flags: 6 } as const;
 

@@ -1,0 +1,14 @@
+export { finishStep, type LogitsOf } from './finish-step.js';
+export { InvalidStepError } from './invalid-step-error.js';
+export { readStep } from './read-step.js';
+export { logSoftmax, rankTokens, sampleToken } from './sample-token.js';
+export type { Slot, SlotSampling } from './slot.js';
+export { SlotMachine, type StagedRow, type StagedStep } from './slot-machine.js';
+export type {
+  OutputRecord,
+  RowRecord,
+  SlotOpRecord,
+  StepRecords,
+  TableUpdateRecord,
+  TransferRecord,
+} from './step-records.js';

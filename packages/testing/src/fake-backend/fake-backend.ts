@@ -1,0 +1,84 @@
+import {
+  type Backend,
+  type DeviceInfo,
+  InvalidArgumentError,
+  type SessionOptions,
+  type SessionPlan,
+  type StepResult,
+} from '@kvasir/interfaces';
+import { FakeSession, type FakeSessionControl } from './fake-session.js';
+
+/** How a fake backend behaves. */
+export interface FakeBackendOptions extends Partial<FakeSessionControl> {
+  /** Reported by plans. Default 0. */
+  readonly weightBytes?: number;
+}
+
+/** A {@link Backend} whose sessions are {@link FakeSession}s. */
+export interface FakeBackend extends Backend {
+  openSession(options: SessionOptions): Promise<FakeSession>;
+  /** Sessions opened so far. */
+  readonly sessions: readonly FakeSession[];
+}
+
+/** A backend without a model: exact in everything a step decides, and quick to notice a wrong block. */
+export function createFakeBackend(options: FakeBackendOptions = {}): FakeBackend {
+  const deviceInfo: DeviceInfo = {
+    backend: 'fake',
+    device: 'none',
+    kernelPath: 'fake',
+    kernelPaths: ['fake'],
+    features: [],
+    numThreads: 1,
+  };
+  const control: FakeSessionControl = {
+    gate: options.gate ?? nextTurn,
+    fails: options.fails ?? (() => false),
+    stepMicros: options.stepMicros ?? ((numTokens) => numTokens),
+    ...(options.onStep === undefined ? {} : { onStep: options.onStep }),
+  };
+  const sessions: FakeSession[] = [];
+  const planSession = (session: SessionOptions) => plan(session, options.weightBytes ?? 0);
+  return {
+    specificationVersion: 1,
+    deviceInfo,
+    sessions,
+    planSession,
+    openSession: async (session) => {
+      const info = { numericsId: 'fake', device: deviceInfo, plan: planSession(session) };
+      const opened = new FakeSession(info, session, control);
+      sessions.push(opened);
+      return opened;
+    },
+  };
+}
+
+/** Runs the step in a later turn of the event loop, as a device would. */
+function nextTurn(_stepId: number, work: () => StepResult): Promise<StepResult> {
+  return new Promise((resolve, reject) => {
+    setImmediate(() => {
+      try {
+        resolve(work());
+      } catch (error) {
+        reject(error);
+      }
+    });
+  });
+}
+
+function plan(options: SessionOptions, weightBytes: number): SessionPlan {
+  const [target] = options.programs;
+  if (target === undefined) throw new InvalidArgumentError('programs', 'programs is empty, expected the target first');
+  const bytesPerBlock = options.blockSize * 16;
+  return {
+    weightBytes,
+    mappedBytes: 0,
+    scratchBytes: 4 * options.maxOutputsPerStep * target.vocabSize,
+    kvGroups: target.kvGroups.map(({ kind, window }) => ({
+      kind,
+      bytesPerBlock,
+      ...(window === undefined ? {} : { window }),
+    })),
+    kvCacheDtype: options.kvCacheDtype === 'auto' ? 'float32' : options.kvCacheDtype,
+  };
+}
