@@ -52,7 +52,7 @@ static inline F32x16 gelu_tanh(F32x16 x) {
   return mul(x, sigmoid(u));
 }
 static inline F32x16 gelu_erf(F32x16 x) {
-  const F32x16 tail = mul(erfc_nonnegative(mul(absolute(x), set1(0.707106781f))), set1(0.5f));
+  const F32x16 tail = normal_tail(absolute(x));
   return mul(x, select(less(x, zero()), tail, sub(set1(1.0f), tail)));
 }
 

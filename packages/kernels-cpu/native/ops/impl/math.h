@@ -1,4 +1,4 @@
-// exp, log, tanh and erfc on 16 lanes. Polynomials are minimax fits (Remez, relative error); no libm, no denormals needed.
+// exp, log, tanh and the normal tail on 16 lanes. Polynomials are minimax fits (Remez, relative error); no libm, no denormals needed.
 // Bounds are against correctly rounded results and are tested over their whole range.
 #pragma once
 
@@ -67,16 +67,19 @@ static inline F32x16 tanh(F32x16 x) {
   return select(less(magnitude, set1(0.625f)), small, with_sign(large, x));
 }
 
-// erfc(z) for z >= 0, at most 4 ulp off: e^(-z^2) times a polynomial in (2 - z) / (2 + z), with the rounding error of z^2 put back.
-static inline F32x16 erfc_nonnegative(F32x16 z) {
+// Share of the normal distribution beyond x, for x >= 0: erfc(z) / 2 with z = x / sqrt(2), at most 6 ulp off.
+// e^(-z^2) times a polynomial in (2 - z) / (2 + z); z^2 comes from x, and its rounding error is put back.
+static inline F32x16 normal_tail(F32x16 x) {
   static constexpr float c[] = {0.255395681f,    0.427185863f,     0.24165827f,    0.0789781585f,  0.00373167824f,   -0.00699365605f,
                                 -0.000840551103f, 0.000966032676f, 3.11283329e-05f, -0.000141416313f, 2.88188949e-05f};
-  const F32x16 capped = select(less(z, set1(10.0f)), z, set1(10.0f));
-  const F32x16 square = mul(capped, capped);
-  const F32x16 lost = fma(capped, capped, sub(zero(), square));
+  const F32x16 near = select(less(x, set1(14.0f)), x, set1(14.0f));
+  const F32x16 half = mul(near, set1(0.5f));
+  const F32x16 square = mul(half, near);
+  const F32x16 lost = fma(half, near, sub(zero(), square));
   const F32x16 e = exp_nonpositive(sub(zero(), square));
-  const F32x16 t = div(sub(set1(2.0f), capped), add(set1(2.0f), capped));
-  return mul(fnma(lost, e, e), polynomial(t, c));
+  const F32x16 z = mul(near, set1(0.707106781f));
+  const F32x16 t = div(sub(set1(2.0f), z), add(set1(2.0f), z));
+  return mul(mul(fnma(lost, e, e), polynomial(t, c)), set1(0.5f));
 }
 
 }  // namespace kvasir::KVASIR_OPS_NAMESPACE

@@ -147,6 +147,7 @@ constexpr int kThresholds = 8;
 
 // Sum of all weights (16 lanes inside runs of 4096 tokens, runs in order in double), and roughly the weight at or above each threshold.
 static double total_weight(const Vocabulary& v, float temperature, const float* thresholds, float* above) {
+  if (v.max == kNegativeInfinity) return static_cast<double>(v.size);
   F32x16 reached[kThresholds];
   for (F32x16& sum : reached) sum = zero();
   double total = 0;

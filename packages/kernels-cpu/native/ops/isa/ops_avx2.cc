@@ -1,4 +1,4 @@
-// Compile with -mavx2 -mfma -mf16c.
+// Flags: -O3 -mavx2 -mfma -mf16c
 #include "../ops.h"
 #if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
 #define KVASIR_OPS_NAMESPACE ops_avx2

@@ -1,4 +1,4 @@
-// Compile with -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c.
+// Flags: -O3 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c
 #include "../ops.h"
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
 #define KVASIR_OPS_NAMESPACE ops_avx512

@@ -1,3 +1,4 @@
+// Flags: -O3
 #include "../ops.h"
 #define KVASIR_OPS_NAMESPACE ops_scalar
 #define KVASIR_OPS_PATH "scalar"

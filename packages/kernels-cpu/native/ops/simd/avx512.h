@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // GCC's own headers start unmasked results from undefined registers
 #endif
 

@@ -1,0 +1,329 @@
+// Paged attention against a contiguous softmax in double, and bit for bit across paths, chunks, companions and block sizes.
+#include "ops_check.h"
+
+namespace kvasir::test {
+namespace {
+
+struct Shape {
+  KvDtype dtype;
+  int32_t heads, kv_heads, dim, block_size, window;
+  float softcap;
+};
+
+// One sequence with its keys, values and queries.
+struct Sequence {
+  int32_t length;
+  std::vector<float> keys, values, queries;
+};
+
+Sequence make_sequence(Random& random, const Shape& s, int32_t length) {
+  return {length, random.normals(static_cast<int64_t>(length) * s.kv_heads * s.dim), random.normals(static_cast<int64_t>(length) * s.kv_heads * s.dim),
+          random.normals(static_cast<int64_t>(length) * s.heads * s.dim, 1.5)};
+}
+
+float scale_of(const Shape& s) { return static_cast<float>(1 / std::sqrt(static_cast<double>(s.dim))); }
+
+float stored(KvDtype dtype, float x) {
+  if (dtype == KvDtype::f32) return x;
+  int exponent;
+  std::frexp(x, &exponent);
+  const double unit = dtype == KvDtype::f16 ? std::ldexp(1.0, std::max(exponent - 11, -24)) : std::ldexp(1.0, exponent - 8);
+  return static_cast<float>(std::nearbyint(x / unit) * unit);
+}
+
+std::vector<double> oracle(const Shape& s, const Sequence& q) {
+  std::vector<double> out(q.queries.size());
+  std::vector<double> score;
+  for (int32_t p = 0; p < q.length; p++)
+    for (int32_t h = 0; h < s.heads; h++) {
+      const int32_t kvh = h / (s.heads / s.kv_heads);
+      const int32_t begin = s.window > 0 ? std::max(0, p - s.window + 1) : 0;
+      const float* query = &q.queries[(static_cast<size_t>(p) * s.heads + h) * s.dim];
+      double* result = &out[(static_cast<size_t>(p) * s.heads + h) * s.dim];
+      score.clear();
+      double most = -INFINITY, sum = 0;
+      for (int32_t t = begin; t <= p; t++) {
+        const float* key = &q.keys[(static_cast<size_t>(t) * s.kv_heads + kvh) * s.dim];
+        double dot = 0;
+        for (int32_t d = 0; d < s.dim; d++) dot += static_cast<double>(query[d]) * stored(s.dtype, key[d]);
+        dot *= scale_of(s);
+        if (s.softcap > 0) dot = s.softcap * std::tanh(dot / s.softcap);
+        score.push_back(dot);
+        most = std::max(most, dot);
+      }
+      for (double& x : score) sum += x = std::exp(x - most);
+      for (int32_t t = begin; t <= p; t++) {
+        const float* value = &q.values[(static_cast<size_t>(t) * s.kv_heads + kvh) * s.dim];
+        for (int32_t d = 0; d < s.dim; d++) result[d] += score[t - begin] / sum * stored(s.dtype, value[d]);
+      }
+    }
+  return out;
+}
+
+// The cache of some sequences: blocks in random places, everything that was never written is NaN.
+class Cache {
+ public:
+  Cache(Random& random, const OpKernels& path, const Shape& s, const std::vector<int32_t>& lengths) : path_(path), shape_(s) {
+    layout_ = {s.dtype, s.kv_heads, s.dim, s.block_size, random.between(0, 3) * 64, 0};
+    layout_.block_bytes = layout_.layer_offset + layout_.layer_bytes() + 128;
+    int32_t total = 1;
+    for (int32_t length : lengths) total += (length + s.block_size - 1) / s.block_size + 1;
+    std::vector<int32_t> ids(static_cast<size_t>(total));
+    for (int32_t i = 0; i < total; i++) ids[i] = i;
+    for (int32_t i = total - 1; i > 0; i--) std::swap(ids[i], ids[random.between(0, i)]);
+    pool_.assign(static_cast<size_t>(total) * layout_.block_bytes, 0xff);
+    for (int32_t length : lengths) {
+      tables_.emplace_back();
+      for (int32_t i = 0; i * s.block_size < length; i++) {
+        tables_.back().push_back(ids.back());
+        ids.pop_back();
+      }
+    }
+  }
+
+  void write(size_t sequence, const Sequence& q, int32_t begin, int32_t end) {
+    for (int32_t t = begin; t < end; t++) {
+      uint8_t* block = pool_.data() + tables_[sequence][t / shape_.block_size] * layout_.block_bytes;
+      const size_t at = static_cast<size_t>(t) * shape_.kv_heads * shape_.dim;
+      path_.kv_write(layout_, block, t % shape_.block_size, &q.keys[at], &q.values[at]);
+    }
+  }
+
+  // Entries of blocks that no token from `position` on sees, as the block manager leaves them: not a block at all.
+  void forget_behind_window(size_t sequence, int32_t position) {
+    if (shape_.window == 0) return;
+    const int32_t begin = std::max(0, position - shape_.window + 1);
+    for (int32_t i = 0; (i + 1) * shape_.block_size <= begin; i++) tables_[sequence][i] = 1 << 30;
+  }
+
+  struct Row { size_t sequence; int32_t start, num_query; };
+  // Attention of the rows; results go to each sequence's own array.
+  void attend(const std::vector<Row>& rows, const std::vector<Sequence>& sequences, std::vector<std::vector<float>>& out, bool backwards = false) {
+    const int64_t width = static_cast<int64_t>(shape_.heads) * shape_.dim;
+    const int64_t stride = width + 3;
+    std::vector<AttentionRow> args_rows;
+    int64_t tokens = 0;
+    for (const Row& row : rows) {
+      args_rows.push_back({tables_[row.sequence].data(), row.start, row.num_query, tokens});
+      tokens += row.num_query;
+    }
+    std::vector<float> query(static_cast<size_t>(tokens * stride), NAN), result(static_cast<size_t>(tokens * stride), 7.0f);
+    for (size_t r = 0; r < rows.size(); r++)
+      for (int32_t i = 0; i < rows[r].num_query; i++)
+        std::memcpy(&query[(args_rows[r].token + i) * stride], &sequences[rows[r].sequence].queries[(rows[r].start + i) * width], width * sizeof(float));
+    const AttentionArgs args{pool_.data(), layout_, args_rows.data(), static_cast<int32_t>(rows.size()), shape_.heads, scale_of(shape_),
+                             shape_.softcap, shape_.window, query.data(), stride, result.data(), stride};
+    const size_t scratch_bytes = path_.attention_scratch_bytes(layout_, shape_.heads, 4096);
+    const int64_t items = path_.attention_num_items(args);
+    for (int64_t i = 0; i < items; i++) {
+      std::vector<uint8_t> scratch(scratch_bytes, 0xff);  // NaN: nothing may be left over from another item
+      path_.attention_item(args, backwards ? items - 1 - i : i, scratch.data());
+    }
+    for (size_t r = 0; r < rows.size(); r++)
+      for (int32_t i = 0; i < rows[r].num_query; i++) {
+        const float* from = &result[(args_rows[r].token + i) * stride];
+        std::memcpy(&out[rows[r].sequence][(rows[r].start + i) * width], from, width * sizeof(float));
+        for (int64_t j = width; j < stride; j++) CHECK(from[j] == 7.0f, "wrote past a row");
+      }
+  }
+
+ private:
+  const OpKernels& path_;
+  Shape shape_;
+  KvLayout layout_{};
+  std::vector<uint8_t> pool_;
+  std::vector<std::vector<int32_t>> tables_;
+};
+
+std::vector<std::vector<float>> blank(const std::vector<Sequence>& sequences) {
+  std::vector<std::vector<float>> out;
+  for (const Sequence& q : sequences) out.emplace_back(q.queries.size(), NAN);
+  return out;
+}
+
+// Everything in one call, keys and values of the whole sequence written before.
+std::vector<float> whole(Random& random, const OpKernels& path, const Shape& s, const Sequence& q) {
+  Cache cache(random, path, s, {q.length});
+  cache.write(0, q, 0, q.length);
+  std::vector<Sequence> sequences{q};
+  auto out = blank(sequences);
+  cache.attend({{0, 0, q.length}}, sequences, out);
+  return out[0];
+}
+
+// In chunks of `chunk` tokens, each written just before it is read.
+std::vector<float> chunked(Random& random, const OpKernels& path, const Shape& s, const Sequence& q, int32_t chunk) {
+  Cache cache(random, path, s, {q.length});
+  std::vector<Sequence> sequences{q};
+  auto out = blank(sequences);
+  for (int32_t start = 0; start < q.length; start += chunk) {
+    const int32_t n = std::min(chunk, q.length - start);
+    cache.write(0, q, start, start + n);
+    cache.forget_behind_window(0, start);
+    cache.attend({{0, start, n}}, sequences, out, true);
+  }
+  return out[0];
+}
+
+const char* text(const Shape& s) {
+  static char buffer[160];
+  std::snprintf(buffer, sizeof buffer, "dtype %d H %d KVH %d D %d block %d window %d cap %g", static_cast<int>(s.dtype), s.heads, s.kv_heads, s.dim,
+                s.block_size, s.window, static_cast<double>(s.softcap));
+  return buffer;
+}
+
+void compare(const Shape& s, const Sequence& q, const std::vector<float>& out, const char* path) {
+  const auto exact = oracle(s, q);
+  for (size_t i = 0; i < out.size(); i++)
+    CHECK(std::fabs(out[i] - exact[i]) <= 4e-6 * (1 + s.dim / 64.0), "%s %s length %d element %zu: %g, expected %g", path, text(s), q.length, i, static_cast<double>(out[i]), exact[i]);
+}
+
+const Shape kShapes[] = {
+    {KvDtype::f32, 9, 3, 64, 16, 0, 0},   {KvDtype::f16, 9, 3, 64, 32, 0, 0},   {KvDtype::bf16, 9, 3, 64, 64, 0, 0},
+    {KvDtype::f16, 4, 1, 256, 16, 100, 0}, {KvDtype::f32, 4, 1, 256, 32, 0, 0}, {KvDtype::f32, 2, 2, 8, 16, 0, 0},
+    {KvDtype::f16, 5, 1, 20, 16, 33, 0},  {KvDtype::bf16, 8, 1, 80, 32, 0, 50}, {KvDtype::f32, 6, 3, 96, 16, 17, 30},
+    {KvDtype::bf16, 7, 1, 128, 16, 1, 0}, {KvDtype::f32, 4, 4, 20, 64, 300, 0}, {KvDtype::f32, 3, 1, 1, 16, 0, 0},
+};
+
+void against_double() {
+  Random random(11);
+  for (const Shape& s : kShapes)
+    for (int32_t length : {1, 2, 16, 17, 130, 300}) {
+      const Sequence q = make_sequence(random, s, length);
+      for (const OpKernels* path : paths()) compare(s, q, whole(random, *path, s, q), path->name);
+    }
+}
+
+void long_contexts() {
+  Random random(12);
+  for (const Shape& s : {Shape{KvDtype::f32, 3, 1, 16, 16, 0, 0}, Shape{KvDtype::f16, 2, 1, 8, 32, 513, 0}, Shape{KvDtype::f32, 2, 1, 8, 16, 256, 20}}) {
+    const Sequence q = make_sequence(random, s, 1100);
+    for (const OpKernels* path : paths()) compare(s, q, whole(random, *path, s, q), path->name);
+  }
+}
+
+void random_shapes() {
+  Random random(13);
+  for (int i = 0; i < 120; i++) {
+    const int32_t kv_heads = static_cast<int32_t>(random.between(1, 3));
+    const int32_t window = random.unit() < 0.5 ? 0 : static_cast<int32_t>(random.between(1, 290));
+    const Shape s{static_cast<KvDtype>(random.between(0, 2)), kv_heads * static_cast<int32_t>(random.between(1, 8)), kv_heads,
+                  static_cast<int32_t>(random.between(1, 70)), 16 * static_cast<int32_t>(random.between(1, 4)), window, random.unit() < 0.3 ? 25.0f : 0.0f};
+    const Sequence q = make_sequence(random, s, static_cast<int32_t>(random.between(1, 280)));
+    std::vector<float> first;
+    for (const OpKernels* path : paths()) {
+      const auto out = whole(random, *path, s, q);
+      if (first.empty()) {
+        compare(s, q, out, path->name);
+        first = out;
+      }
+      CHECK(same_bits(first, out), "%s differs: %s length %d", path->name, text(s), q.length);
+      const int32_t chunk = static_cast<int32_t>(random.between(1, q.length));
+      CHECK(same_bits(first, chunked(random, *path, s, q, chunk)), "%s, chunks of %d: %s length %d", path->name, chunk, text(s), q.length);
+    }
+  }
+}
+
+void chunks() {
+  Random random(14);
+  for (const Shape& s : kShapes) {
+    const Sequence q = make_sequence(random, s, 530);
+    const auto expected = whole(random, op_kernels(Isa::scalar), s, q);
+    for (const OpKernels* path : paths()) {
+      CHECK(same_bits(expected, whole(random, *path, s, q)), "%s differs: %s", path->name, text(s));
+      if (path == &op_kernels(Isa::scalar)) continue;
+      for (int32_t chunk : {1, 2, 3, 15, 16, 17, 64, 255, 256, 257, 512}) CHECK(same_bits(expected, chunked(random, *path, s, q, chunk)), "%s, chunks of %d: %s", path->name, chunk, text(s));
+    }
+  }
+}
+
+void block_sizes() {
+  Random random(15);
+  for (Shape s : kShapes) {
+    const Sequence q = make_sequence(random, s, 290);
+    s.block_size = 16;
+    for (const OpKernels* path : paths()) {
+      const auto expected = whole(random, *path, s, q);
+      for (int32_t size : {32, 48, 64, 256}) {
+        Shape other = s;
+        other.block_size = size;
+        CHECK(same_bits(expected, whole(random, *path, other, q)), "%s, block size %d: %s", path->name, size, text(s));
+      }
+    }
+  }
+}
+
+void companions() {
+  Random random(16);
+  for (int i = 0; i < 25; i++) {
+    const Shape s = kShapes[random.between(0, 11)];
+    std::vector<Sequence> sequences;
+    std::vector<int32_t> lengths;
+    const int64_t count = random.between(2, 6);
+    for (int64_t j = 0; j < count; j++) {
+      lengths.push_back(static_cast<int32_t>(random.between(1, 320)));
+      sequences.push_back(make_sequence(random, s, lengths.back()));
+    }
+    for (const OpKernels* path : paths()) {
+      if (path == &op_kernels(Isa::scalar) && i % 5 != 0) continue;
+      Cache cache(random, *path, s, lengths);
+      auto out = blank(sequences);
+      std::vector<int32_t> done(lengths.size(), 0);
+      for (;;) {
+        std::vector<Cache::Row> rows;
+        for (size_t j = 0; j < lengths.size(); j++) {
+          if (done[j] == lengths[j] || random.unit() < 0.3) continue;
+          const int32_t n = random.unit() < 0.4 ? 1 : static_cast<int32_t>(random.between(1, lengths[j] - done[j]));
+          cache.write(j, sequences[j], done[j], done[j] + n);
+          cache.forget_behind_window(j, done[j]);
+          rows.insert(rows.begin() + random.between(0, static_cast<int64_t>(rows.size())), {j, done[j], n});
+          done[j] += n;
+        }
+        if (!rows.empty()) cache.attend(rows, sequences, out, random.unit() < 0.5);
+        if (done == lengths) break;
+      }
+      for (size_t j = 0; j < lengths.size(); j++) {
+        const auto alone = whole(random, *path, s, sequences[j]);
+        CHECK(same_bits(alone, out[j]), "%s: sequence %zu of %zu depends on its companions: %s", path->name, j, lengths.size(), text(s));
+      }
+    }
+  }
+}
+
+// A later token with infinite or NaN values must not reach a query before it, whatever tile they share.
+void poisoned_future() {
+  Random random(17);
+  for (const Shape& s : kShapes)
+    for (const OpKernels* path : paths()) {
+      Sequence q = make_sequence(random, s, 40);
+      const auto expected = whole(random, *path, s, q);
+      const int32_t cut = 23;
+      const size_t width = static_cast<size_t>(s.kv_heads) * s.dim;
+      for (size_t i = cut * width; i < q.values.size(); i++) {
+        q.values[i] = i % 2 ? INFINITY : NAN;
+        q.keys[i] = i % 3 ? NAN : -INFINITY;
+      }
+      const auto poisoned = whole(random, *path, s, q);
+      CHECK(same_bits(expected.data(), poisoned.data(), static_cast<size_t>(cut) * s.heads * s.dim), "%s: %s", path->name, text(s));
+    }
+}
+
+void no_rows() {
+  Random random(18);
+  for (const OpKernels* path : paths()) {
+    AttentionArgs args{};
+    args.layout = {KvDtype::f32, 2, 8, 16, 0, 4096};
+    args.num_heads = 4;
+    CHECK(path->attention_num_items(args) == 0, "%s", path->name);
+  }
+}
+
+}  // namespace
+}  // namespace kvasir::test
+
+int main() {
+  using namespace kvasir::test;
+  return run_all("ops attention", {{"against double precision", against_double}, {"long contexts, several partitions", long_contexts}, {"random shapes, paths and chunks", random_shapes},
+                                   {"chunk sizes", chunks}, {"block sizes", block_sizes}, {"other rows in the call, order of items", companions},
+                                   {"NaN and infinity in later tokens", poisoned_future}, {"no rows", no_rows}});
+}

@@ -1,0 +1,301 @@
+// Sampling and log-probabilities: noise against its definition, draws against a plain oracle in double and against probabilities.
+#include <numeric>
+
+#include "ops_check.h"
+
+namespace kvasir::test {
+namespace {
+
+// The definition of noise.ts, word by word.
+void philox(uint32_t (&c)[4], uint32_t k0, uint32_t k1) {
+  for (int round = 0; round < 10; round++) {
+    const uint64_t p0 = 0xd2511f53ull * c[0], p1 = 0xcd9e8d57ull * c[2];
+    const uint32_t next[4] = {static_cast<uint32_t>(p1 >> 32) ^ c[1] ^ k0, static_cast<uint32_t>(p1), static_cast<uint32_t>(p0 >> 32) ^ c[3] ^ k1, static_cast<uint32_t>(p0)};
+    std::memcpy(c, next, sizeof next);
+    k0 += 0x9e3779b9u;
+    k1 += 0xbb67ae85u;
+  }
+}
+
+uint32_t noise_bits(uint64_t seed, int64_t position, uint32_t token) {
+  uint32_t c[4] = {token >> 2, static_cast<uint32_t>(position), 0, 0};
+  philox(c, static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32));
+  return c[token & 3];
+}
+
+double gumbel(uint64_t seed, int64_t position, uint32_t token) {
+  return -std::log(-std::log(((noise_bits(seed, position, token) >> 8) + 0.5) / 16777216));
+}
+
+struct Drawn {
+  int32_t id;
+  double margin;  // how far the decision was from another one
+};
+
+// Everything in double over a full sort.
+Drawn oracle(const std::vector<float>& raw, const SampleParams& p) {
+  std::vector<double> logits(raw.begin(), raw.end());
+  for (double& x : logits)
+    if (std::isnan(x)) x = -INFINITY;
+  std::vector<int32_t> order;
+  for (int32_t id = 0; id < static_cast<int32_t>(raw.size()); id++)
+    if (std::find(p.banned, p.banned + p.num_banned, id) == p.banned + p.num_banned) order.push_back(id);
+  std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return logits[a] > logits[b]; });
+  if (logits[order[0]] == -INFINITY) return {order[0], INFINITY};
+  if (p.temperature == 0 || logits[order[0]] == INFINITY) return {order[0], INFINITY};
+  while (logits[order.back()] == -INFINITY) order.pop_back();
+  if (p.top_k > 0 && static_cast<size_t>(p.top_k) < order.size()) order.resize(static_cast<size_t>(p.top_k));
+  double margin = INFINITY;
+  if (p.top_p < 1) {
+    double total = 0, sum = 0;
+    for (int32_t id : order) total += std::exp((logits[id] - logits[order[0]]) / p.temperature);
+    size_t kept = 0;
+    while (kept < order.size() && sum / total < p.top_p) {
+      sum += std::exp((logits[order[kept++]] - logits[order[0]]) / p.temperature);
+      margin = std::min(margin, std::fabs(sum / total - p.top_p) * 100);
+    }
+    order.resize(std::max<size_t>(kept, 1));
+  }
+  int32_t best = -1;
+  double most = -INFINITY, second = -INFINITY;
+  for (int32_t id : order) {
+    const double score = logits[id] / p.temperature + gumbel(p.seed, p.position, static_cast<uint32_t>(id));
+    if (score > most) {
+      second = most;
+      most = score;
+      best = id;
+    } else {
+      second = std::max(second, score);
+    }
+  }
+  return {best, std::min(margin, (most - second) / (1 + std::fabs(logits[order[0]] / p.temperature)))};
+}
+
+int32_t draw(const OpKernels& path, const std::vector<float>& logits, const SampleParams& p) {
+  std::vector<uint8_t> scratch(path.sample_scratch_bytes(static_cast<int64_t>(logits.size())), 0xff);
+  return path.sample(logits.data(), static_cast<int64_t>(logits.size()), p, scratch.data());
+}
+
+// The draw, equal on every path.
+int32_t draw(const std::vector<float>& logits, const SampleParams& p) {
+  const int32_t id = draw(op_kernels(Isa::scalar), logits, p);
+  for (const OpKernels* path : paths()) {
+    const int32_t other = draw(*path, logits, p);
+    CHECK(other == id, "%s draws %d, scalar %d (V %zu T %g k %d p %g)", path->name, other, id, logits.size(), static_cast<double>(p.temperature), p.top_k, static_cast<double>(p.top_p));
+  }
+  return id;
+}
+
+void philox_vectors() {
+  // Known answers of the reference implementation (Random123, kat_vectors).
+  uint32_t zeros[4] = {0, 0, 0, 0};
+  philox(zeros, 0, 0);
+  const uint32_t expected_zeros[4] = {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8};
+  CHECK(std::memcmp(zeros, expected_zeros, 16) == 0, "zeros");
+  uint32_t ones[4] = {~0u, ~0u, ~0u, ~0u};
+  philox(ones, ~0u, ~0u);
+  const uint32_t expected_ones[4] = {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd};
+  CHECK(std::memcmp(ones, expected_ones, 16) == 0, "ones");
+  uint32_t digits[4] = {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344};
+  philox(digits, 0xa4093822, 0x299f31d0);
+  const uint32_t expected_digits[4] = {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1};
+  CHECK(std::memcmp(digits, expected_digits, 16) == 0, "digits of pi");
+}
+
+// With equal logits the draw is the token with the largest noise, so every token's noise is compared with its neighbour's.
+void noise_order() {
+  Random random(21);
+  for (int i = 0; i < 3000; i++) {
+    const int64_t vocab = random.between(2, 400);
+    const std::vector<float> logits(static_cast<size_t>(vocab), 0.0f);
+    const SampleParams p{1.0f, 1.0f, 0, random.bits(), random.between(0, 1) ? random.between(0, 4096) : random.between(0, int64_t{1} << 33), nullptr, 0};
+    uint32_t most = 0;
+    int32_t expected = 0;
+    for (int32_t id = 0; id < vocab; id++) {
+      const uint32_t bits = noise_bits(p.seed, p.position, static_cast<uint32_t>(id)) >> 8;
+      if (bits <= most && id > 0) continue;
+      most = bits;
+      expected = id;
+    }
+    const int32_t id = draw(logits, p);
+    // Numbers nearer than 2^-22 may share a float32 Gumbel number; then the lower id wins.
+    const uint32_t drawn = noise_bits(p.seed, p.position, static_cast<uint32_t>(id)) >> 8;
+    CHECK(id == expected || most - drawn <= 4, "V %lld: drew %d, the most noise has %d", static_cast<long long>(vocab), id, expected);
+  }
+}
+
+void against_oracle() {
+  Random random(22);
+  int64_t decided = 0, left_out = 0;
+  for (int i = 0; i < 4000; i++) {
+    const int64_t vocab = i % 40 == 0 ? random.between(3000, 20000) : random.between(1, 700);
+    const double spread = std::pow(10, random.unit() * 2 - 1);
+    auto logits = random.normals(vocab, spread);
+    if (random.unit() < 0.3)
+      for (float& x : logits) x = std::nearbyint(x);  // many ties
+    if (random.unit() < 0.2)
+      for (float& x : logits)
+        if (random.unit() < 0.3) x = random.unit() < 0.5 ? -INFINITY : NAN;
+    std::vector<int32_t> banned;
+    if (random.unit() < 0.4 && vocab > 4)
+      for (int j = 0; j < 3; j++) banned.push_back(static_cast<int32_t>(random.unit() < 0.5 ? std::max_element(logits.begin(), logits.end(), [](float a, float b) { return !std::isnan(b) && (std::isnan(a) || a < b); }) - logits.begin() : random.between(0, vocab - 1)));
+    SampleParams p{random.unit() < 0.1 ? 0.0f : static_cast<float>(0.1 + random.unit() * 2), 1.0f, 0, random.bits(), random.between(0, 100000), banned.data(), static_cast<int32_t>(banned.size())};
+    if (random.unit() < 0.5) p.top_k = static_cast<int32_t>(random.unit() < 0.2 ? random.between(1, vocab + 3) : random.between(1, 60));
+    if (random.unit() < 0.5) p.top_p = static_cast<float>(random.unit() < 0.2 ? random.unit() * 0.1 : random.unit());
+    const Drawn expected = oracle(logits, p);
+    const int32_t id = draw(logits, p);
+    if (expected.margin < 2e-5) {
+      left_out++;
+      continue;
+    }
+    decided++;
+    CHECK(id == expected.id, "case %d: V %lld T %g k %d p %g banned %zu: drew %d, expected %d (margin %g)", i, static_cast<long long>(vocab), static_cast<double>(p.temperature), p.top_k,
+          static_cast<double>(p.top_p), banned.size(), id, expected.id, expected.margin);
+  }
+  CHECK(decided > 20 * left_out, "%lld cases too near to call, %lld decided", static_cast<long long>(left_out), static_cast<long long>(decided));
+}
+
+void large_vocabularies() {
+  Random random(23);
+  for (int64_t vocab : {49152, 262144})
+    for (double spread : {0.05, 3.0}) {
+      auto logits = random.normals(vocab, spread);
+      for (const auto& [k, top_p] : std::vector<std::pair<int32_t, float>>{{0, 1.0f}, {40, 1.0f}, {0, 0.95f}, {0, 0.3f}, {5000, 0.9f}, {static_cast<int32_t>(vocab) - 1, 1.0f}}) {
+        SampleParams p{0.8f, top_p, k, random.bits(), 77, nullptr, 0};
+        const Drawn expected = oracle(logits, p);
+        const int32_t id = draw(logits, p);
+        CHECK(id == expected.id || expected.margin < 2e-5, "V %lld k %d p %g: drew %d, expected %d (margin %g)", static_cast<long long>(vocab), k, static_cast<double>(top_p), id, expected.id, expected.margin);
+      }
+    }
+}
+
+void edges() {
+  const SampleParams greedy{0, 1, 0, 1, 0, nullptr, 0}, sampled{1, 0.9f, 5, 1, 0, nullptr, 0};
+  CHECK(draw({NAN, NAN, NAN}, greedy) == 0, "all NaN");
+  CHECK(draw({NAN, NAN, NAN}, sampled) == 0, "all NaN");
+  CHECK(draw({-INFINITY, -INFINITY}, sampled) == 0, "all -inf");
+  CHECK(draw({NAN, -3e38f, NAN}, sampled) == 1, "one number");
+  CHECK(draw({0, INFINITY, 5, INFINITY}, sampled) == 1, "+inf");
+  CHECK(draw({-0.0f, 0.0f, -0.0f}, greedy) == 0, "zeros tie whatever their sign");
+  CHECK(draw({1, 2, 2, 1}, greedy) == 1, "lowest id of a tie");
+  const int32_t first_two[] = {0, 1, -5, 99};
+  SampleParams p = greedy;
+  p.banned = first_two;
+  p.num_banned = 4;
+  CHECK(draw({9, 8, NAN}, p) == 2, "NaN but allowed");
+  CHECK(draw({9, 8, 1, 2}, p) == 3, "banned");
+  p.temperature = 1;
+  CHECK(draw({9, 8, NAN, NAN}, p) == 2, "lowest allowed");
+  p = sampled;
+  p.top_p = 0;
+  p.top_k = 0;
+  for (uint64_t seed = 0; seed < 50; seed++) {
+    p.seed = seed;
+    CHECK(draw({1, 1.001f, 1}, p) == 1, "top_p 0 keeps the first");
+  }
+  p.temperature = 1e-30f;
+  CHECK(draw({1, 1.001f, 1}, p) == 1, "temperature near 0");
+  // Two numbers that tie: top-k keeps the lower id.
+  p = {1, 1, 1, 0, 0, nullptr, 0};
+  for (p.seed = 0; p.seed < 50; p.seed++) CHECK(draw({1, 3, 3, 3}, p) == 1, "top-k of ties");
+  // Nucleus of ties: 0.5 of four equal tokens is the first two, and both are drawn.
+  p = {1, 0.5f, 0, 0, 0, nullptr, 0};
+  int seen[4] = {};
+  for (p.seed = 0; p.seed < 200; p.seed++) seen[draw({3, 3, 3, 3}, p)]++;
+  CHECK(seen[0] > 60 && seen[1] > 60 && seen[2] == 0 && seen[3] == 0, "nucleus of ties: %d %d %d %d", seen[0], seen[1], seen[2], seen[3]);
+}
+
+// Frequencies of 20,000 draws at fixed seeds against probabilities: chi-square below its 99.9 % point.
+void frequencies() {
+  Random random(24);
+  const double critical[] = {0, 10.8, 13.8, 16.3, 18.5, 20.5, 22.5, 24.3, 26.1, 27.9, 29.6, 31.3, 32.9, 34.5, 36.1, 37.7, 39.3, 40.8, 42.3, 43.8};
+  struct Setting { float temperature; int32_t top_k; float top_p; };
+  for (const Setting& s : {Setting{1, 0, 1}, {0.7f, 0, 1}, {1.5f, 0, 1}, {1, 5, 1}, {1, 0, 0.8f}, {0.9f, 8, 0.7f}}) {
+    const auto logits = random.normals(20, 1.2);
+    std::vector<int32_t> order(20);
+    std::iota(order.begin(), order.end(), 0);
+    std::sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return logits[a] > logits[b]; });
+    if (s.top_k > 0) order.resize(static_cast<size_t>(s.top_k));
+    std::vector<double> weight;
+    double total = 0, sum = 0;
+    for (int32_t id : order) total += weight.emplace_back(std::exp(logits[id] / static_cast<double>(s.temperature)));
+    size_t kept = 0;
+    while (kept < order.size() && sum < s.top_p * total * (1 - 1e-12)) sum += weight[kept++];
+    const int draws = 20000;
+    std::vector<int> seen(20, 0);
+    for (int i = 0; i < draws; i++) {
+      // Positions of one seed and seeds at one position must both look independent.
+      const SampleParams p{s.temperature, s.top_p, s.top_k, i % 2 ? 42u : static_cast<uint64_t>(i), i % 2 ? i : 7, nullptr, 0};
+      seen[draw(*paths().back(), logits, p)]++;
+    }
+    double chi = 0;
+    int inside = 0;
+    for (size_t i = 0; i < kept; i++) {
+      const double expected = draws * weight[i] / sum;
+      chi += (seen[order[i]] - expected) * (seen[order[i]] - expected) / expected;
+      inside += seen[order[i]];
+    }
+    CHECK(inside == draws, "%d draws outside of the kept tokens", draws - inside);
+    CHECK(chi < critical[kept - 1], "T %g k %d p %g: chi-square %g of %zu tokens", static_cast<double>(s.temperature), s.top_k, static_cast<double>(s.top_p), chi, kept);
+  }
+}
+
+void log_probabilities() {
+  Random random(25);
+  for (int i = 0; i < 400; i++) {
+    const int64_t vocab = i < 3 ? 262144 : i % 20 == 0 ? random.between(5000, 50000) : random.between(1, 500);
+    auto logits = random.normals(vocab, std::pow(10, random.unit() * 2 - 1));
+    if (random.unit() < 0.3)
+      for (float& x : logits) x = std::nearbyint(x);
+    if (random.unit() < 0.2)
+      for (float& x : logits)
+        if (random.unit() < 0.2) x = random.unit() < 0.5 ? NAN : -INFINITY;
+    if (std::none_of(logits.begin(), logits.end(), [](float x) { return std::isfinite(x); })) logits[0] = 0;
+    std::vector<double> clean(logits.begin(), logits.end());
+    for (double& x : clean)
+      if (std::isnan(x)) x = -INFINITY;
+    std::vector<int32_t> order(static_cast<size_t>(vocab));
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return clean[a] > clean[b]; });
+    double sum = 0;
+    for (double x : clean) sum += std::exp(x - clean[order[0]]);
+    const auto exact = [&](int32_t id) { return clean[id] - clean[order[0]] - std::log(sum); };
+
+    const int32_t target = static_cast<int32_t>(random.between(0, vocab - 1));
+    const int32_t k = static_cast<int32_t>(std::min<int64_t>(random.between(0, 70), vocab));
+    std::vector<TokenLogprob> first;
+    for (const OpKernels* path : paths()) {
+      std::vector<TokenLogprob> got(static_cast<size_t>(k) + 1);
+      std::vector<uint8_t> scratch(path->sample_scratch_bytes(vocab), 0xff);
+      path->logprobs(logits.data(), vocab, target, k, &got[k], got.data(), scratch.data());
+      const auto check = [&](const TokenLogprob& t) {
+        CHECK(t.logprob == exact(t.id) || std::fabs(t.logprob - exact(t.id)) <= 4e-6 + 4e-7 * std::fabs(exact(t.id)), "%s V %lld id %d: %g, expected %g", path->name, static_cast<long long>(vocab), t.id, static_cast<double>(t.logprob), exact(t.id));
+        CHECK(order[t.rank - 1] == t.id, "%s V %lld id %d: rank %d", path->name, static_cast<long long>(vocab), t.id, t.rank);
+      };
+      check(got[k]);
+      CHECK(got[k].id == target, "target");
+      for (int32_t j = 0; j < k; j++) {
+        check(got[j]);
+        CHECK(got[j].rank == j + 1, "order of the top tokens");
+      }
+      if (first.empty()) first = got;
+      CHECK(std::memcmp(first.data(), got.data(), got.size() * sizeof(TokenLogprob)) == 0, "%s differs, V %lld", path->name, static_cast<long long>(vocab));
+    }
+  }
+  for (const OpKernels* path : paths()) {
+    std::vector<uint8_t> scratch(path->sample_scratch_bytes(4));
+    const float all_nan[] = {NAN, NAN, NAN, NAN};
+    TokenLogprob chosen, top[2];
+    path->logprobs(all_nan, 4, 2, 2, &chosen, top, scratch.data());
+    CHECK(std::fabs(chosen.logprob + std::log(4.0)) < 1e-6 && chosen.rank == 3 && top[0].id == 0 && top[1].id == 1, "%s: no number at all counts as uniform", path->name);
+  }
+}
+
+}  // namespace
+}  // namespace kvasir::test
+
+int main() {
+  using namespace kvasir::test;
+  return run_all("ops sampling", {{"Philox known answers", philox_vectors}, {"noise by its order", noise_order}, {"draws against an oracle in double", against_oracle}, {"large vocabularies", large_vocabularies},
+                                  {"edges", edges}, {"frequencies", frequencies}, {"log-probabilities", log_probabilities}});
+}
