@@ -7,6 +7,7 @@
 #include "attention.h"
 #include "noise.h"
 #include "vocabulary.h"
+#include "nucleus.h"
 #include "sample.h"
 #include "logprobs.h"
 

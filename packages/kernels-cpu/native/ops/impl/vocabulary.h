@@ -11,15 +11,15 @@ static inline int64_t vocabulary_tiles(int64_t size) { return (size + kVocabular
 struct SampleScratch {
   float* logits;        // [V] copy, when tokens are banned
   float* tile_max;      // [tiles], padded to 16
-  float* weights;       // [V], padded to 16
+  uint32_t* weights;    // [V], padded to 16
   Candidate* found;     // [V]
   Candidate* spare;     // [V]
 
   SampleScratch(uint8_t* bytes, int64_t size) {
     const int64_t padded_size = (size + 15) / 16 * 16;
     logits = reinterpret_cast<float*>((reinterpret_cast<uintptr_t>(bytes) + 63) / 64 * 64);
-    weights = logits + padded_size;
-    tile_max = weights + padded_size;
+    tile_max = logits + 2 * padded_size;
+    weights = reinterpret_cast<uint32_t*>(logits + padded_size);
     found = reinterpret_cast<Candidate*>(tile_max + (vocabulary_tiles(size) + 15) / 16 * 16);
     spare = found + padded_size;
   }
@@ -108,14 +108,23 @@ static float threshold_of(const Vocabulary& v, int64_t count) {
   return logit_of(static_cast<Candidate>(~prefix) << 32);
 }
 
-// All tokens with logit >= threshold, ids ascending; returns how many.
-static int64_t collect(const Vocabulary& v, float threshold, Candidate* found) {
+// Logits [lower, upper), or from `lower` on when `has_upper` is false.
+struct Range {
+  float lower;
+  float upper;
+  bool has_upper;
+};
+
+// All tokens whose logit lies in the range, ids ascending; returns how many.
+static int64_t collect(const Vocabulary& v, const Range& range, Candidate* found) {
   int64_t count = 0;
-  const F32x16 bound = set1(threshold);
+  const float threshold = range.lower;
+  const F32x16 bound = set1(threshold), upper = set1(range.upper);
   for (int64_t tile = 0; tile < v.tiles; tile++) {
     if (v.tile_max[tile] < threshold) continue;
     for_tile(v, tile, [&](int64_t at, F32x16 x) {
       uint32_t hits = bits_of(greater_equal(x, bound));
+      if (range.has_upper) hits &= ~bits_of(greater_equal(x, upper));
       if (at + 16 > v.size) hits &= at < v.size ? (1u << (v.size - at)) - 1 : 0;
       if (hits == 0) return;
       float logits[16];
@@ -131,42 +140,25 @@ static int64_t collect(const Vocabulary& v, float threshold, Candidate* found) {
 
 // The `count` first candidates in order (fewer when the vocabulary is smaller).
 static int64_t first_candidates(const Vocabulary& v, int64_t count, const SampleScratch& scratch) {
-  const int64_t found = collect(v, threshold_of(v, count), scratch.found);
+  const int64_t found = collect(v, {threshold_of(v, count), 0.0f, false}, scratch.found);
   sort_candidates(scratch.found, scratch.spare, found);
   return found < count ? found : count;
 }
 
-// e^((x - max) / temperature); the maximum itself has weight 1 even when infinite.
-static inline F32x16 weight_of(F32x16 x, float temperature, float max) {
-  const F32x16 scale = set1(temperature);
-  const F32x16 distance = sub(div(x, scale), div(set1(max), scale));
-  return exp_nonpositive(select(equal(x, set1(max)), zero(), distance));
-}
-
-constexpr int kThresholds = 8;
-
-// Sum of all weights (16 lanes inside runs of 4096 tokens, runs in order in double), and roughly the weight at or above each threshold.
-static double total_weight(const Vocabulary& v, float temperature, const float* thresholds, float* above) {
+// Sum of e^(x - max): 16 lanes inside runs of 4096 tokens, runs in order in double. The maximum counts 1 even when infinite.
+static double sum_of_exp(const Vocabulary& v) {
   if (v.max == kNegativeInfinity) return static_cast<double>(v.size);
-  F32x16 reached[kThresholds];
-  for (F32x16& sum : reached) sum = zero();
   double total = 0;
   for (int64_t run = 0; run < v.tiles; run += kSumTiles) {
     F32x16 sum = zero();
     for (int64_t tile = run; tile < run + kSumTiles && tile < v.tiles; tile++) {
-      if (v.tile_max[tile] / temperature - v.max / temperature < -87.0f) continue;  // all its weights are 0
-      const bool high = thresholds != nullptr && v.tile_max[tile] >= thresholds[kThresholds - 1];
+      if (v.tile_max[tile] - v.max < -87.0f) continue;  // adds nothing but zeros
       for_tile(v, tile, [&](int64_t, F32x16 x) {
-        const F32x16 w = weight_of(x, temperature, v.max);
-        sum = add(sum, w);
-        if (!high) return;
-        for (int i = 0; i < kThresholds; i++) reached[i] = add(reached[i], select(greater_equal(x, set1(thresholds[i])), w, zero()));
+        sum = add(sum, exp_nonpositive(select(equal(x, set1(v.max)), zero(), sub(x, set1(v.max)))));
       });
     }
     total += static_cast<double>(reduce_add(sum));
   }
-  if (thresholds != nullptr)
-    for (int i = 0; i < kThresholds; i++) above[i] = reduce_add(reached[i]);
   return total;
 }
 

@@ -86,6 +86,7 @@ static inline Mask16 greater(I32x16 x, I32x16 y) {
   return {_mm256_castsi256_ps(_mm256_cmpgt_epi32(x.a, y.a)), _mm256_castsi256_ps(_mm256_cmpgt_epi32(x.b, y.b))};
 }
 static inline F32x16 to_f32(I32x16 x) { return {_mm256_cvtepi32_ps(x.a), _mm256_cvtepi32_ps(x.b)}; }
+static inline I32x16 to_i32(F32x16 x) { return {_mm256_cvttps_epi32(x.a), _mm256_cvttps_epi32(x.b)}; }
 
 static inline void multiply_wide(__m256i a, __m256i factor, __m256i& high, __m256i& low) {
   const __m256i even = _mm256_mul_epu32(a, factor);

@@ -61,6 +61,7 @@ template <int K> static inline I32x16 shift_right(I32x16 a) { return {_mm512_srl
 static inline Mask16 equal(I32x16 a, I32x16 b) { return {_mm512_cmpeq_epi32_mask(a.v, b.v)}; }
 static inline Mask16 greater(I32x16 a, I32x16 b) { return {_mm512_cmpgt_epi32_mask(a.v, b.v)}; }
 static inline F32x16 to_f32(I32x16 a) { return {_mm512_cvtepi32_ps(a.v)}; }
+static inline I32x16 to_i32(F32x16 a) { return {_mm512_cvttps_epi32(a.v)}; }
 
 static inline void multiply_wide(I32x16 a, uint32_t b, I32x16& high, I32x16& low) {
   const __m512i factor = _mm512_set1_epi32(static_cast<int>(b));

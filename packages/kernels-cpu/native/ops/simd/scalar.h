@@ -88,6 +88,8 @@ static inline Mask16 greater(I32x16 a, I32x16 b) {
 }
 // Of signed integers below 2^24 in magnitude, so exact.
 static inline F32x16 to_f32(I32x16 a) { F32x16 r; KVASIR_LANES r.v[i] = static_cast<float>(static_cast<int32_t>(a.v[i])); return r; }
+// Truncates; of numbers in [0, 2^31) only.
+static inline I32x16 to_i32(F32x16 a) { I32x16 r; KVASIR_LANES r.v[i] = static_cast<uint32_t>(static_cast<int32_t>(a.v[i])); return r; }
 
 static inline void multiply_wide(I32x16 a, uint32_t b, I32x16& high, I32x16& low) {
   KVASIR_LANES {
