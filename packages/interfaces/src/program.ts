@@ -91,6 +91,8 @@ export interface PagedAttentionOp {
   readonly layer: number;
   readonly numHeads: number;
   readonly scale: number;
+  /** Tokens that a query sees, itself included; absent is all. Decides the mask alone: what the cache keeps is the group's affair. */
+  readonly window?: number;
   /** `cap * tanh(score / cap)` before the softmax. */
   readonly softcap?: number;
 }
