@@ -5,10 +5,10 @@
 namespace kvasir::KVASIR_OPS_NAMESPACE {
 
 constexpr float kWeightOfMax = 1073741824.0f;  // 2^30
-// Tokens farther below the maximum, in units of the temperature, weigh nothing: e^-22 * 2^30 + 1/2 < 1.
-constexpr float kDeepest = 22.0f;
+// Tokens farther below the maximum, in units of the temperature, weigh nothing: e^-22 * 2^30 < 1/2.
+constexpr float kDeepest = 22.5f;
 constexpr int kThresholds = 8;
-constexpr int64_t kMaxToSort = 1024;
+constexpr int64_t kMaxToSort = 4096;
 constexpr int kMaxRounds = 6;
 // Tiles that may be summed in 32-bit lanes: each adds four numbers below 2^16 a lane.
 constexpr int64_t kExactTiles = 16384;
@@ -28,9 +28,9 @@ static inline I32x16 weight_of(F32x16 x, F32x16 temperature, F32x16 scaled_max) 
 // Exact sum of 32-bit lanes, in halves of 16 bits.
 struct ExactSum {
   I32x16 low = set1_i32(0), high = set1_i32(0);
-  void add_lanes(I32x16 x) {
-    low = add(low, bit_and(x, set1_i32(0xffff)));
-    high = add(high, shift_right<16>(x));
+  void add_where(Mask16 lanes, I32x16 x_low, I32x16 x_high) {
+    low = KVASIR_OPS_NAMESPACE::add_where(lanes, low, x_low);
+    high = KVASIR_OPS_NAMESPACE::add_where(lanes, high, x_high);
   }
   uint64_t drain() {
     uint32_t parts[2][16];
@@ -43,35 +43,27 @@ struct ExactSum {
   }
 };
 
-// above[i]: weight of all tokens with logit >= thresholds[i] (descending).
-static void weights_above(const Vocabulary& v, float temperature, const float (&thresholds)[kThresholds], uint64_t (&above)[kThresholds]) {
-  const F32x16 scale = set1(temperature), scaled_max = div(set1(v.max), scale);
+struct Thresholds {
+  float logit[kThresholds];      // descending
+  uint64_t above[kThresholds];   // weight of all tokens with a logit at or above
+};
+
+// Fills `above` from the weights of tokens; tiles whose logits are all below `deepest` add nothing.
+template <class WeightsOf>
+static inline void sum_above(const Vocabulary& v, Thresholds& t, float deepest, WeightsOf&& weights_of) {
   ExactSum sums[kThresholds];
-  for (uint64_t& sum : above) sum = 0;
+  for (uint64_t& sum : t.above) sum = 0;
   for (int64_t run = 0; run < v.tiles; run += kExactTiles) {
     for (int64_t tile = run; tile < run + kExactTiles && tile < v.tiles; tile++) {
-      if (v.tile_max[tile] < thresholds[kThresholds - 1]) continue;
-      for_tile(v, tile, [&](int64_t, F32x16 x) {
-        const I32x16 w = weight_of(x, scale, scaled_max);
-        for (int i = 0; i < kThresholds; i++) sums[i].add_lanes(select(greater_equal(x, set1(thresholds[i])), w, set1_i32(0)));
+      if (v.tile_max[tile] < deepest) continue;
+      for_tile(v, tile, [&](int64_t at, F32x16 x) {
+        const I32x16 w = weights_of(at, x);
+        const I32x16 low = bit_and(w, set1_i32(0xffff)), high = shift_right<16>(w);
+        for (int i = 0; i < kThresholds; i++) sums[i].add_where(greater_equal(x, set1(t.logit[i])), low, high);
       });
     }
-    for (int i = 0; i < kThresholds; i++) above[i] += sums[i].drain();
+    for (int i = 0; i < kThresholds; i++) t.above[i] += sums[i].drain();
   }
-}
-
-static uint64_t total_weight(const Vocabulary& v, float temperature) {
-  const F32x16 scale = set1(temperature), scaled_max = div(set1(v.max), scale);
-  ExactSum sum;
-  uint64_t total = 0;
-  for (int64_t run = 0; run < v.tiles; run += kExactTiles) {
-    for (int64_t tile = run; tile < run + kExactTiles && tile < v.tiles; tile++) {
-      if (v.tile_max[tile] / temperature - v.max / temperature < -kDeepest) continue;
-      for_tile(v, tile, [&](int64_t, F32x16 x) { sum.add_lanes(weight_of(x, scale, scaled_max)); });
-    }
-    total += sum.drain();
-  }
-  return total;
 }
 
 static void weigh(const Candidate* candidates, int64_t count, float temperature, float max, uint32_t* weights) {
@@ -95,39 +87,44 @@ static int64_t prefix_reaching(const uint32_t* weights, int64_t count, uint64_t 
 // Where the nucleus of the whole vocabulary ends. v.max is finite.
 static Cut nucleus_cut(const Vocabulary& v, float temperature, float top_p, const SampleScratch& scratch) {
   static constexpr float depths[kThresholds] = {0.5f, 1.0f, 2.0f, 4.0f, 6.0f, 9.0f, 14.0f, kDeepest};
-  const double goal = static_cast<double>(top_p) * static_cast<double>(total_weight(v, temperature));
-  float thresholds[kThresholds];
-  for (int i = 0; i < kThresholds; i++) thresholds[i] = v.max - depths[i] * temperature;
+  Thresholds t;
+  for (int i = 0; i < kThresholds; i++) t.logit[i] = v.max - depths[i] * temperature;
+  const F32x16 scale = set1(temperature), scaled_max = div(set1(v.max), scale);
+  sum_above(v, t, t.logit[kThresholds - 1], [&](int64_t at, F32x16 x) {
+    const I32x16 w = weight_of(x, scale, scaled_max);
+    store_i32(scratch.weights + at, w);
+    return w;
+  });
+  // Every token that weighs anything is at or above the last threshold.
+  const double goal = static_cast<double>(top_p) * static_cast<double>(t.above[kThresholds - 1]);
 
-  Range range{kNegativeInfinity, 0.0f, false};  // where the nucleus ends
-  uint64_t before = 0;                          // weight above the range
-  for (int round = 0; round < kMaxRounds; round++) {
-    uint64_t above[kThresholds];
-    weights_above(v, temperature, thresholds, above);
-    uint64_t inside = 0;
-    for (int i = 0; i < kThresholds; i++) {
-      if (static_cast<double>(above[i]) >= goal) {
-        inside = above[i] - before;
-        range.lower = thresholds[i];
-        break;
-      }
-      before = above[i];
-      range.upper = thresholds[i];
+  Range range{0.0f, 0.0f, false};  // where the nucleus ends
+  uint64_t before = 0;             // weight above the range
+  for (int round = 0;; round++) {
+    int i = 0;
+    for (; static_cast<double>(t.above[i]) < goal; i++) {
+      before = t.above[i];
+      range.upper = t.logit[i];
       range.has_upper = true;
     }
-    if (range.lower == kNegativeInfinity) break;  // rounding at the deepest threshold
+    range.lower = t.logit[i];
     const float from = range.has_upper ? range.upper : v.max;
     const float lightest = first_lane(exp_nonpositive(set1((range.lower - v.max) / temperature))) * kWeightOfMax;
-    if (static_cast<float>(inside) <= lightest * static_cast<float>(kMaxToSort) || !(range.lower < from)) break;
-    for (int i = 0; i < kThresholds - 1; i++) thresholds[i] = from + (range.lower - from) * (static_cast<float>(i + 1) / kThresholds);
-    thresholds[kThresholds - 1] = range.lower;
+    const bool few = static_cast<float>(t.above[i] - before) <= lightest * static_cast<float>(kMaxToSort);
+    if (few || round == kMaxRounds || !(range.lower < from)) break;
+    for (int j = 0; j < kThresholds - 1; j++) t.logit[j] = from + (range.lower - from) * (static_cast<float>(j + 1) / kThresholds);
+    t.logit[kThresholds - 1] = range.lower;
+    sum_above(v, t, range.lower, [&](int64_t at, F32x16) { return load_i32(scratch.weights + at); });
   }
 
   const int64_t count = collect(v, range, scratch.found);
   sort_candidates(scratch.found, scratch.spare, count);
-  weigh(scratch.found, count, temperature, v.max, scratch.weights);
-  const Candidate last = scratch.found[prefix_reaching(scratch.weights, count, before, goal) - 1];
-  return {logit_of(last), id_of(last)};
+  int64_t last = 0;
+  for (uint64_t sum = before; last < count - 1; last++) {
+    sum += scratch.weights[id_of(scratch.found[last])];
+    if (static_cast<double>(sum) >= goal) break;
+  }
+  return {logit_of(scratch.found[last]), id_of(scratch.found[last])};
 }
 
 }  // namespace kvasir::KVASIR_OPS_NAMESPACE

@@ -11,12 +11,12 @@ static inline int64_t vocabulary_tiles(int64_t size) { return (size + kVocabular
 struct SampleScratch {
   float* logits;        // [V] copy, when tokens are banned
   float* tile_max;      // [tiles], padded to 16
-  uint32_t* weights;    // [V], padded to 16
+  uint32_t* weights;    // [V], padded to a tile
   Candidate* found;     // [V]
   Candidate* spare;     // [V]
 
   SampleScratch(uint8_t* bytes, int64_t size) {
-    const int64_t padded_size = (size + 15) / 16 * 16;
+    const int64_t padded_size = vocabulary_tiles(size) * kVocabularyTile;
     logits = reinterpret_cast<float*>((reinterpret_cast<uintptr_t>(bytes) + 63) / 64 * 64);
     tile_max = logits + 2 * padded_size;
     weights = reinterpret_cast<uint32_t*>(logits + padded_size);
@@ -26,7 +26,7 @@ struct SampleScratch {
 };
 
 static size_t sample_scratch_bytes(int64_t size) {
-  const int64_t padded_size = (size + 15) / 16 * 16;
+  const int64_t padded_size = vocabulary_tiles(size) * kVocabularyTile;
   const int64_t floats = 2 * padded_size + (vocabulary_tiles(size) + 15) / 16 * 16;
   return static_cast<size_t>(64 + floats * 4 + 2 * padded_size * static_cast<int64_t>(sizeof(Candidate)));
 }

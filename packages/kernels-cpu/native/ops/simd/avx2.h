@@ -74,6 +74,9 @@ static inline I32x16 as_i32(F32x16 x) { return {_mm256_castps_si256(x.a), _mm256
 static inline F32x16 as_f32(I32x16 x) { return {_mm256_castsi256_ps(x.a), _mm256_castsi256_ps(x.b)}; }
 static inline I32x16 select(Mask16 m, I32x16 yes, I32x16 no) { return as_i32(select(m, as_f32(yes), as_f32(no))); }
 static inline I32x16 add(I32x16 x, I32x16 y) { return {_mm256_add_epi32(x.a, y.a), _mm256_add_epi32(x.b, y.b)}; }
+static inline I32x16 add_where(Mask16 m, I32x16 sum, I32x16 x) {
+  return add(sum, {_mm256_and_si256(_mm256_castps_si256(m.a), x.a), _mm256_and_si256(_mm256_castps_si256(m.b), x.b)});
+}
 static inline I32x16 sub(I32x16 x, I32x16 y) { return {_mm256_sub_epi32(x.a, y.a), _mm256_sub_epi32(x.b, y.b)}; }
 static inline I32x16 bit_and(I32x16 x, I32x16 y) { return {_mm256_and_si256(x.a, y.a), _mm256_and_si256(x.b, y.b)}; }
 static inline I32x16 bit_xor(I32x16 x, I32x16 y) { return {_mm256_xor_si256(x.a, y.a), _mm256_xor_si256(x.b, y.b)}; }

@@ -53,6 +53,7 @@ static inline void store_i32(void* p, I32x16 a) { _mm512_storeu_si512(p, a.v); }
 static inline I32x16 as_i32(F32x16 a) { return {_mm512_castps_si512(a.v)}; }
 static inline F32x16 as_f32(I32x16 a) { return {_mm512_castsi512_ps(a.v)}; }
 static inline I32x16 add(I32x16 a, I32x16 b) { return {_mm512_add_epi32(a.v, b.v)}; }
+static inline I32x16 add_where(Mask16 m, I32x16 sum, I32x16 a) { return {_mm512_mask_add_epi32(sum.v, m.m, sum.v, a.v)}; }
 static inline I32x16 sub(I32x16 a, I32x16 b) { return {_mm512_sub_epi32(a.v, b.v)}; }
 static inline I32x16 bit_and(I32x16 a, I32x16 b) { return {_mm512_and_si512(a.v, b.v)}; }
 static inline I32x16 bit_xor(I32x16 a, I32x16 b) { return {_mm512_xor_si512(a.v, b.v)}; }

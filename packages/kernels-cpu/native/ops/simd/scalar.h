@@ -74,6 +74,7 @@ static inline void store_i32(void* p, I32x16 a) { __builtin_memcpy(p, &a, 64); }
 static inline I32x16 as_i32(F32x16 a) { I32x16 r; __builtin_memcpy(&r, &a, 64); return r; }
 static inline F32x16 as_f32(I32x16 a) { F32x16 r; __builtin_memcpy(&r, &a, 64); return r; }
 static inline I32x16 add(I32x16 a, I32x16 b) { I32x16 r; KVASIR_LANES r.v[i] = a.v[i] + b.v[i]; return r; }
+static inline I32x16 add_where(Mask16 m, I32x16 sum, I32x16 a) { KVASIR_LANES sum.v[i] += (m.bits >> i & 1) ? a.v[i] : 0; return sum; }
 static inline I32x16 sub(I32x16 a, I32x16 b) { I32x16 r; KVASIR_LANES r.v[i] = a.v[i] - b.v[i]; return r; }
 static inline I32x16 bit_and(I32x16 a, I32x16 b) { I32x16 r; KVASIR_LANES r.v[i] = a.v[i] & b.v[i]; return r; }
 static inline I32x16 bit_xor(I32x16 a, I32x16 b) { I32x16 r; KVASIR_LANES r.v[i] = a.v[i] ^ b.v[i]; return r; }
