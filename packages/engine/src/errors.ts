@@ -1,0 +1,71 @@
+import { KvasirError } from '@kvasir/interfaces';
+
+/** As many requests wait as may: try again later. */
+export class QueueFullError extends KvasirError {
+  readonly numQueued: number;
+  readonly maxQueuedRequests: number;
+
+  constructor(numQueued: number, maxQueuedRequests: number) {
+    super(
+      'ERR_QUEUE_FULL',
+      `${numQueued} requests are waiting, at most ${maxQueuedRequests} may: try again later or raise maxQueuedRequests`,
+    );
+    this.numQueued = numQueued;
+    this.maxQueuedRequests = maxQueuedRequests;
+  }
+}
+
+/** A prompt leaves no room for a token of output. */
+export class PromptTooLongError extends KvasirError {
+  readonly promptTokens: number;
+  readonly maxModelLen: number;
+
+  constructor(promptTokens: number, maxModelLen: number) {
+    super(
+      'ERR_PROMPT_TOO_LONG',
+      `the prompt has ${promptTokens} tokens, expected at most ${maxModelLen - 1} so that one more fits into the model's ${maxModelLen}: shorten it`,
+    );
+    this.promptTokens = promptTokens;
+    this.maxModelLen = maxModelLen;
+  }
+}
+
+/** A request id is in use by a request that has not ended. */
+export class DuplicateRequestError extends KvasirError {
+  readonly requestId: string;
+
+  constructor(requestId: string) {
+    super('ERR_DUPLICATE_REQUEST', `request '${requestId}' is running already: give each request an id of its own`);
+    this.requestId = requestId;
+  }
+}
+
+/** The engine is closed or closing and takes no requests. */
+export class EngineClosedError extends KvasirError {
+  constructor() {
+    super('ERR_ENGINE_CLOSED', 'the engine is closed: load the model again');
+  }
+}
+
+/** The backend could not run a step that a request was part of. `cause` is what it said. */
+export class StepFailedError extends KvasirError {
+  readonly stepId: number;
+
+  constructor(stepId: number, cause: unknown) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    super('ERR_STEP_FAILED', `step ${stepId} failed and its requests ended with it: ${reason}`, { cause });
+    this.stepId = stepId;
+  }
+}
+
+/** A model does not fit into memory as configured. */
+export class InsufficientMemoryError extends KvasirError {
+  readonly neededBytes: number;
+  readonly availableBytes: number;
+
+  constructor(message: string, neededBytes: number, availableBytes: number) {
+    super('ERR_INSUFFICIENT_MEMORY', message);
+    this.neededBytes = neededBytes;
+    this.availableBytes = availableBytes;
+  }
+}

@@ -1,0 +1,64 @@
+import type { FinishReason, RequestUsage } from '@kvasir/interfaces';
+
+/** One step that was run. */
+export interface StepRecord {
+  readonly stepId: number;
+  readonly numTokens: number;
+  readonly numRows: number;
+  readonly numOutputs: number;
+  /** As the backend measured it. */
+  readonly computeMs: number;
+  /** From submission to result, as the engine saw it. */
+  readonly elapsedMs: number;
+}
+
+/** One request that ended. Intervals are `undefined` where a stage was not reached. */
+export interface RequestRecord {
+  readonly requestId: string;
+  readonly seed: bigint;
+  readonly finishReason: FinishReason;
+  readonly usage: RequestUsage;
+  readonly maxTokens: number;
+  /** Arrival to the first step that holds it. */
+  readonly queueMs: number | undefined;
+  /** First step to first token. */
+  readonly prefillMs: number | undefined;
+  /** First to last token. */
+  readonly decodeMs: number | undefined;
+  /** First step to last token. */
+  readonly inferenceMs: number | undefined;
+  /** Arrival to first token. */
+  readonly timeToFirstTokenMs: number | undefined;
+  /** Arrival to end. */
+  readonly endToEndMs: number;
+}
+
+/** Hears what an engine does, for metrics. Called synchronously; an observer that throws is dropped with a process warning. */
+export interface EngineObserver {
+  onQueueTime?(ms: number): void;
+  onFirstToken?(ms: number): void;
+  onInterToken?(ms: number): void;
+  onStep?(record: StepRecord): void;
+  onFinish?(record: RequestRecord): void;
+}
+
+/** Counters since the engine was made, and gauges of now. */
+export interface EngineStats {
+  readonly numRunning: number;
+  readonly numWaiting: number;
+  /** Share of the KV blocks that sequences hold, 0 to 1. */
+  readonly kvCacheUsage: number;
+  readonly numBlocks: number;
+  readonly numFreeBlocks: number;
+  readonly numRequests: number;
+  /** Prompt tokens of requests that reached their first step, and how many of them were cached. */
+  readonly promptTokens: number;
+  readonly cachedPromptTokens: number;
+  readonly generationTokens: number;
+  readonly numPreemptions: number;
+  readonly prefixQueriedTokens: number;
+  readonly prefixHitTokens: number;
+  readonly finished: Readonly<Record<FinishReason, number>>;
+  readonly numSteps: number;
+  readonly numFailedSteps: number;
+}

@@ -1,0 +1,129 @@
+import type { FinishReason, OutputDelta, PositionLogprobs, RequestUsage } from '@kvasir/interfaces';
+
+/** What a step adds to a request. */
+export interface OutputChunk {
+  readonly text: string;
+  readonly tokenIds: readonly number[];
+  readonly logprobs?: readonly PositionLogprobs[] | undefined;
+  readonly promptLogprobs?: readonly (PositionLogprobs | undefined)[] | undefined;
+  readonly finishReason?: FinishReason | undefined;
+  readonly stopReason?: string | number | undefined;
+  readonly usage: RequestUsage;
+}
+
+/** What a request looked like at admission. */
+export interface RequestFacts {
+  readonly requestId: string;
+  readonly promptTokenIds: Int32Array;
+  /** The seed in use, drawn or given. */
+  readonly seed: bigint;
+}
+
+type Waiter = { resolve: (result: IteratorResult<OutputDelta, undefined>) => void; reject: (error: unknown) => void };
+
+/**
+ * Deltas of one request, for one consumer.
+ *
+ * What nobody has asked for yet is merged into one pending delta, so a slow consumer never holds more than its own tokens.
+ * Leaving the loop calls `onLeave`, once, unless the stream had ended.
+ */
+export class OutputStream implements AsyncIterableIterator<OutputDelta, undefined, undefined> {
+  readonly requestId: string;
+  readonly promptTokenIds: Int32Array;
+  readonly seed: bigint;
+  readonly #onLeave: () => void;
+  #waiters: Waiter[] = [];
+  #pending: PendingDelta | undefined;
+  #error: { readonly reason: unknown } | undefined;
+  #ended = false;
+
+  constructor(facts: RequestFacts, onLeave: () => void) {
+    this.requestId = facts.requestId;
+    this.promptTokenIds = facts.promptTokenIds;
+    this.seed = facts.seed;
+    this.#onLeave = onLeave;
+  }
+
+  /** Adds a chunk; one with a finish reason is the last. Ignored after the end. */
+  push(chunk: OutputChunk): void {
+    if (this.#ended) return;
+    this.#ended = chunk.finishReason !== undefined;
+    this.#pending = merge(this.requestId, this.#pending, chunk);
+    this.#settle();
+  }
+
+  /** Ends the stream with an error, after what is pending. Ignored after the end. */
+  fail(reason: unknown): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#error = { reason };
+    this.#settle();
+  }
+
+  next(): Promise<IteratorResult<OutputDelta, undefined>> {
+    return new Promise((resolve, reject) => {
+      this.#waiters.push({ resolve, reject });
+      this.#settle();
+    });
+  }
+
+  return(): Promise<IteratorResult<OutputDelta, undefined>> {
+    const left = !this.#ended;
+    this.#ended = true;
+    this.#pending = undefined;
+    this.#error = undefined;
+    this.#settle();
+    if (left) this.#onLeave();
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
+  }
+
+  #settle(): void {
+    while (this.#waiters.length > 0) {
+      if (this.#pending !== undefined) {
+        const value = this.#pending;
+        this.#pending = undefined;
+        this.#waiters.shift()?.resolve({ done: false, value });
+      } else if (this.#error !== undefined) {
+        const { reason } = this.#error;
+        this.#error = undefined;
+        this.#waiters.shift()?.reject(reason);
+      } else if (this.#ended) {
+        this.#waiters.shift()?.resolve({ done: true, value: undefined });
+      } else return;
+    }
+  }
+}
+
+/** A pending delta while nobody has seen it yet. */
+interface PendingDelta extends OutputDelta {
+  text: string;
+  readonly tokenIds: number[];
+  logprobs?: PositionLogprobs[];
+  promptLogprobs?: readonly (PositionLogprobs | undefined)[];
+  finishReason?: FinishReason;
+  stopReason?: string | number;
+  usage: RequestUsage;
+}
+
+function merge(requestId: string, pending: PendingDelta | undefined, chunk: OutputChunk): PendingDelta {
+  const delta: PendingDelta = pending ?? { requestId, index: 0, text: '', tokenIds: [], usage: chunk.usage };
+  delta.text += chunk.text;
+  for (const id of chunk.tokenIds) delta.tokenIds.push(id);
+  if (chunk.logprobs !== undefined) {
+    delta.logprobs ??= [];
+    for (const each of chunk.logprobs) delta.logprobs.push(each);
+  }
+  if (chunk.promptLogprobs !== undefined) delta.promptLogprobs = chunk.promptLogprobs;
+  if (chunk.finishReason !== undefined) delta.finishReason = chunk.finishReason;
+  if (chunk.stopReason !== undefined) delta.stopReason = chunk.stopReason;
+  delta.usage = chunk.usage;
+  return delta;
+}

@@ -1,0 +1,28 @@
+import type { IncrementalDecoder, Tokenizer } from '@kvasir/interfaces';
+
+const FIRST_CHARACTER = 0x61;
+
+/** A tokenizer with one lower-case character a token (`0` is `a`); every seventh token is two. For vocabularies of the fake backend. */
+export function createFakeTokenizer(vocabSize: number, eosTokenId?: number): Tokenizer {
+  const texts = Array.from({ length: vocabSize }, (_, id) => {
+    const character = String.fromCharCode(FIRST_CHARACTER + id);
+    return id % 7 === 6 ? `${character}'` : character;
+  });
+  const textOf = (id: number) => (id === eosTokenId ? '' : (texts[id] ?? '\ufffd'));
+  return {
+    vocabSize,
+    bosTokenId: undefined,
+    eosTokenId,
+    encode: (text) =>
+      Int32Array.from([...text].filter((each) => each !== "'").map((each) => each.charCodeAt(0) - FIRST_CHARACTER)),
+    decode: (ids) => Array.from(ids, textOf).join(''),
+    tokenText: textOf,
+    tokenBytes: (id) => new TextEncoder().encode(textOf(id)),
+    isSpecial: (id) => id === eosTokenId,
+    tokenId: (content) => {
+      const id = texts.indexOf(content);
+      return id < 0 ? undefined : id;
+    },
+    createDecoder: (): IncrementalDecoder => ({ push: textOf, flush: () => '' }),
+  };
+}
