@@ -1,1 +1,8 @@
-export {};
+export {
+  BLOCK_ENCODINGS,
+  DENSE_ENCODINGS,
+  encodedBytes,
+  encodingBlockSize,
+  encodingName,
+} from './encodings.js';
+export { EncodingSizeError } from './errors.js';

@@ -1,0 +1,42 @@
+import type { Program } from '@kvasir/interfaces';
+import type { FieldReader } from '../checkpoint/field-reader.js';
+import type { ProgramBuilder } from '../program/program-builder.js';
+
+/** What a build is told beside the settings of its model. */
+export interface BuildOptions {
+  readonly name: string;
+  readonly taps: readonly string[];
+}
+
+/** Reads settings and, where a format keeps some of them in a tensor, a tiny f32 tensor. */
+export interface SettingsSource {
+  readonly fields: FieldReader;
+  /** Values of an f32 vector, or `undefined` when the checkpoint has none of that name. */
+  readonly readVector: (name: string) => Float32Array | undefined;
+}
+
+/** A family of models: where its settings are in each format, what its tensors are called, and its computation. */
+export interface Architecture<Config = unknown> {
+  readonly name: string;
+  /** Values of GGUF `general.architecture`. */
+  readonly ggufNames: readonly string[];
+  /** Values of `architectures[0]` in `config.json`. */
+  readonly huggingFaceNames: readonly string[];
+  /** GGUF tensor part (`blk.N.` and `.weight` taken off) to the Hugging Face one. */
+  readonly huggingFaceTensors: Readonly<Record<string, string>>;
+  fromGguf(source: SettingsSource): Config;
+  fromHuggingFace(source: SettingsSource): Config;
+  build(config: Config, builder: ProgramBuilder, options: BuildOptions): Program;
+}
+
+/** Sizes that every decoder has. */
+export interface DecoderSizes {
+  readonly numLayers: number;
+  readonly hiddenSize: number;
+  readonly intermediateSize: number;
+  readonly numHeads: number;
+  readonly numKvHeads: number;
+  readonly headDim: number;
+  readonly maxPositions: number;
+  readonly rmsNormEps: number;
+}

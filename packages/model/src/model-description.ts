@@ -1,0 +1,41 @@
+import type { Program, TokenizerSource } from '@kvasir/interfaces';
+
+/** How a model ends and how its makers suggest to sample from it. */
+export interface GenerationDefaults {
+  /** Ids that end a generation: end of sequence, of turn and of message. May be empty. */
+  readonly eosTokenIds: readonly number[];
+  readonly bosTokenId?: number;
+  readonly temperature?: number;
+  readonly topP?: number;
+  readonly topK?: number;
+}
+
+/** Everything that headers say about a model. No weights are loaded. */
+export interface ModelDescription {
+  /** The checkpoint's own name, or that of its file or folder. */
+  readonly name: string;
+  /** Model family, such as `llama`. */
+  readonly architecture: string;
+  readonly format: 'gguf' | 'safetensors';
+  readonly program: Program;
+  readonly tokenizer: TokenizerSource;
+  /** Jinja source of the default chat template; absent on base models. */
+  readonly chatTemplate?: string;
+  readonly generation: GenerationDefaults;
+  /** Positions the model was made for. */
+  readonly maxPositions: number;
+  readonly parameterCount: number;
+  /** Bytes of the weights the program uses. */
+  readonly weightBytes: number;
+  /** Bytes of the checkpoint's files. */
+  readonly sizeBytes: number;
+  readonly files: readonly string[];
+  /** Tensors of the checkpoint that the program does not use, such as a vision tower. */
+  readonly unusedTensors: readonly string[];
+}
+
+/** What {@link openModel} may be told. */
+export interface OpenModelOptions {
+  /** Hidden states to declare as taps: `layer.N` is the residual stream after layer N. Default none. */
+  readonly taps?: readonly string[];
+}
