@@ -90,7 +90,8 @@ describe.each(Object.entries(tokenizers))('incremental decoding, %s', (_name, to
   it('shows each character of valid text as soon as its last byte is there', () => {
     fc.assert(
       fc.property(
-        fc.string({ unit: 'grapheme', maxLength: 12 }).filter((value) => !value.includes('\ufffd')),
+        // SentencePiece writes a space as ▁, so it reads ▁ as a space.
+        fc.string({ unit: 'grapheme', maxLength: 12 }).filter((value) => !/[\ufffd▁]/.test(value)),
         (value) => {
           const decoder = tokenizer.createDecoder();
           const ids = tokenizer.encode(value, { addSpecialTokens: false });
