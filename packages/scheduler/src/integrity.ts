@@ -1,0 +1,53 @@
+import { InvariantError, type SequenceId } from '@kvasir/interfaces';
+import type { PlanRing } from './plan-ring.js';
+import type { RunningSet } from './running-set.js';
+import type { ScheduledSequence } from './scheduled-sequence.js';
+import type { Slots } from './slots.js';
+import type { WaitingQueue } from './waiting-queue.js';
+
+/** Everything that a scheduler is made of. */
+export interface Bookkeeping {
+  readonly sequences: ReadonlyMap<SequenceId, ScheduledSequence>;
+  readonly running: RunningSet;
+  readonly waiting: WaitingQueue;
+  readonly slots: Slots;
+  readonly plans: PlanRing;
+}
+
+/** @throws {@link InvariantError} at the first inconsistency between sequences, queues, slots and plans. */
+export function checkBookkeeping({ sequences, running, waiting, slots, plans }: Bookkeeping): void {
+  running.checkIntegrity();
+  waiting.checkIntegrity();
+  const numInFlight = new Map<ScheduledSequence, number>();
+  const numSamples = new Map<ScheduledSequence, number>();
+  for (const { rows } of plans.uncommitted()) {
+    for (const { state, samples } of rows) {
+      numInFlight.set(state, (numInFlight.get(state) ?? 0) + 1);
+      if (samples) numSamples.set(state, (numSamples.get(state) ?? 0) + 1);
+    }
+  }
+  const counts = { waiting: 0, running: 0, ended: 0 };
+  const taken = new Set<number>();
+  for (const sequence of sequences.values()) {
+    counts[sequence.status]++;
+    const { id, status, slot, length, numComputed, numPlanned, numPlaceholders } = sequence;
+    const facts = { sequence: id, status, slot, length, numComputed, numPlanned, numPlaceholders };
+    if (sequence.numInFlight !== (numInFlight.get(sequence) ?? 0)) throw new InvariantError('rows in flight', facts);
+    if (status === 'waiting') {
+      if (numPlanned !== 0 || slot !== -1) throw new InvariantError('a waiting sequence holds something', facts);
+      continue;
+    }
+    if (slot < 0 || slot >= slots.size || taken.has(slot)) throw new InvariantError('slot is not its own', facts);
+    taken.add(slot);
+    if (status === 'ended') {
+      if (sequence.numInFlight === 0) throw new InvariantError('an ended sequence was kept', facts);
+      continue;
+    }
+    if (numPlaceholders !== (numSamples.get(sequence) ?? 0)) throw new InvariantError('samples in flight', facts);
+    if (!(numComputed <= numPlanned && numComputed < length)) throw new InvariantError('lengths out of order', facts);
+    if (length + numPlaceholders > sequence.spec.maxLength) throw new InvariantError('planned past its end', facts);
+  }
+  const facts = { ...counts, numFreeSlots: slots.numFree, slots: slots.size };
+  if (counts.running !== running.size || counts.waiting !== waiting.size) throw new InvariantError('queues', facts);
+  if (taken.size + slots.numFree !== slots.size) throw new InvariantError('slots leaked', facts);
+}

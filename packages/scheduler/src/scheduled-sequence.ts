@@ -1,0 +1,119 @@
+import { InvalidArgumentError, type SequenceId, type SequenceSpec, type SlotId } from '@kvasir/interfaces';
+import type { PolicyView } from './policies/policy.js';
+
+/** Where a sequence is. An ended one stays until the last step that holds it is committed. */
+export type SequenceStatus = 'waiting' | 'running' | 'ended';
+
+export const NO_SLOT = -1 as SlotId;
+export const NO_DRAFTS: readonly number[] = Object.freeze([]);
+
+/**
+ * What the scheduler keeps of one sequence.
+ *
+ * ```
+ * tokens  [0, numComputed)        committed to the KV cache
+ *         [numComputed, numPlanned)   in rows of uncommitted plans
+ *         [0, length)             known
+ *         [length, length + numPlaceholders)   samples in flight: only the backend knows them yet
+ * ```
+ */
+export class ScheduledSequence implements PolicyView {
+  readonly id: SequenceId;
+  readonly spec: SequenceSpec;
+  readonly arrival: number;
+  status: SequenceStatus = 'waiting';
+  slot: SlotId = NO_SLOT;
+  /** Known tokens in `[0, length)`; the rest is room to grow. */
+  tokens: Int32Array;
+  length: number;
+  numPlaceholders = 0;
+  numComputed = 0;
+  numPlanned = 0;
+  /** Rows in uncommitted plans. */
+  numInFlight = 0;
+  wasPreempted = false;
+  hasDraftsInFlight = false;
+  /** Place in the waiting queue. */
+  queueIndex = -1;
+  #drafts = NO_DRAFTS;
+  #draftsAt = 0;
+
+  constructor(spec: SequenceSpec, arrival: number) {
+    this.id = spec.id;
+    this.spec = spec;
+    this.arrival = arrival;
+    this.length = spec.promptTokenIds.length;
+    this.tokens = spec.promptTokenIds;
+  }
+
+  /** Tokens, placeholders included, that no plan holds yet. */
+  get numUnplanned(): number {
+    return this.length + this.numPlaceholders - this.numPlanned;
+  }
+
+  /** Whether a row of it may be planned now. */
+  get isPlannable(): boolean {
+    if (this.numPlaceholders === 0) return true;
+    if (this.spec.needsSync || this.hasDraftsInFlight) return false;
+    // The sample in flight certainly ends it.
+    return this.length + this.numPlaceholders < this.spec.maxLength;
+  }
+
+  offerDrafts(tokenIds: readonly number[]): void {
+    this.#drafts = tokenIds.slice();
+    this.#draftsAt = this.length;
+  }
+
+  /** Takes the offered drafts, at most `max`; those offered for another position are dropped. */
+  takeDrafts(max: number): readonly number[] {
+    const drafts = this.#drafts;
+    if (drafts.length === 0) return NO_DRAFTS;
+    this.#drafts = NO_DRAFTS;
+    if (this.#draftsAt !== this.length || this.numPlaceholders > 0 || max <= 0) return NO_DRAFTS;
+    return drafts.length > max ? drafts.slice(0, max) : drafts;
+  }
+
+  append(tokenIds: ArrayLike<number>): void {
+    const { length } = this;
+    if (length + tokenIds.length > this.tokens.length) this.#grow(length + tokenIds.length);
+    for (let i = 0; i < tokenIds.length; i++) this.tokens[length + i] = tokenIds[i]!;
+    this.length = length + tokenIds.length;
+  }
+
+  /** Back to where nothing is computed; tokens stay. */
+  rewind(): void {
+    this.numComputed = 0;
+    this.numPlanned = 0;
+    this.#drafts = NO_DRAFTS;
+    this.slot = NO_SLOT;
+  }
+
+  /** Output rows that the `numQuery` tokens from `start` on yield: one where the next prompt token is scored, one where a token is sampled. */
+  numOutputs(start: number, numQuery: number): number {
+    const end = start + numQuery;
+    const samples = end >= this.length + this.numPlaceholders ? 1 : 0;
+    if (!this.spec.promptLogprobs) return samples;
+    return Math.max(0, Math.min(end, this.spec.promptTokenIds.length - 1) - start) + samples;
+  }
+
+  #grow(needed: number): void {
+    const grown = new Int32Array(Math.min(Math.max(needed, 2 * this.tokens.length, 64), this.spec.maxLength));
+    grown.set(this.tokens.subarray(0, this.length));
+    this.tokens = grown;
+  }
+}
+
+/** @throws {@link InvalidArgumentError} for a spec that means nothing. */
+export function checkSpec({ id, promptTokenIds, maxLength }: SequenceSpec): void {
+  if (!Number.isSafeInteger(id) || id < 1)
+    throw new InvalidArgumentError('id', `id is ${id}: expected a positive integer`);
+  if (promptTokenIds.length === 0) {
+    throw new InvalidArgumentError('promptTokenIds', `sequence ${id} has an empty prompt: expected at least one token`);
+  }
+  if (!Number.isSafeInteger(maxLength) || maxLength <= promptTokenIds.length) {
+    throw new InvalidArgumentError(
+      'maxLength',
+      `maxLength of sequence ${id} is ${maxLength}, its prompt has ${promptTokenIds.length} tokens: expected room for at least one more`,
+    );
+  }
+}

@@ -1,0 +1,197 @@
+import {
+  InvariantError,
+  type KvCacheManager,
+  type RowOutcome,
+  type Scheduler,
+  type SchedulerStats,
+  type SequenceId,
+  type SequenceSpec,
+  type StepPlan,
+} from '@kvasir/interfaces';
+import { DuplicateSequenceError, SequenceTooLongError } from './errors.js';
+import { checkBookkeeping } from './integrity.js';
+import { type ResolvedOptions, resolveOptions, type SchedulerOptions } from './options.js';
+import { checkOutcomes } from './outcomes.js';
+import { PlanRing, type RowRecord } from './plan-ring.js';
+import { fcfs } from './policies/fcfs.js';
+import { RunningSet } from './running-set.js';
+import { checkSpec, ScheduledSequence } from './scheduled-sequence.js';
+import { Slots } from './slots.js';
+import { StepPlanner } from './step-planner.js';
+import { WaitingQueue } from './waiting-queue.js';
+
+const POLICIES = { fcfs } as const;
+
+/**
+ * Makes a continuous-batching scheduler over a KV cache.
+ * @throws {@link InvalidArgumentError} for an option that cannot be used, unknown ones included.
+ */
+export function createScheduler(options: SchedulerOptions): Scheduler {
+  return new ContinuousBatchingScheduler(resolveOptions(options));
+}
+
+class ContinuousBatchingScheduler implements Scheduler {
+  readonly #options: ResolvedOptions;
+  readonly #kvCache: KvCacheManager;
+  /** Waiting, running, and ended ones that an uncommitted plan still holds. */
+  readonly #sequences = new Map<SequenceId, ScheduledSequence>();
+  readonly #running: RunningSet;
+  readonly #waiting: WaitingQueue;
+  readonly #slots: Slots;
+  readonly #plans: PlanRing;
+  readonly #planner: StepPlanner;
+  #numArrived = 0;
+
+  constructor(options: ResolvedOptions) {
+    this.#options = options;
+    this.#kvCache = options.kvCache;
+    this.#running = new RunningSet(POLICIES[options.policy]);
+    this.#waiting = new WaitingQueue(POLICIES[options.policy]);
+    this.#slots = new Slots(options.maxNumSeqs);
+    this.#plans = new PlanRing(options.maxInFlight);
+    this.#planner = new StepPlanner(options, { running: this.#running, waiting: this.#waiting, slots: this.#slots });
+  }
+
+  get numUnfinished(): number {
+    return this.#waiting.size + this.#running.size;
+  }
+
+  add(spec: SequenceSpec): void {
+    checkSpec(spec);
+    if (this.#sequences.has(spec.id)) throw new DuplicateSequenceError(spec.id);
+    const { maxModelLen } = this.#options;
+    if (spec.maxLength > maxModelLen) {
+      throw new SequenceTooLongError(spec.id, spec.maxLength, maxModelLen, 'the model takes at most');
+    }
+    // The last token is sampled and never computed.
+    if (!this.#kvCache.fits(spec.maxLength - 1)) {
+      const { numBlocks, blockSize } = this.#kvCache;
+      throw new SequenceTooLongError(spec.id, spec.maxLength, numBlocks * blockSize, 'the whole KV cache has room for');
+    }
+    const sequence = new ScheduledSequence(spec, this.#numArrived++);
+    this.#sequences.set(spec.id, sequence);
+    this.#waiting.push(sequence);
+  }
+
+  abort(id: SequenceId): boolean {
+    const sequence = this.#sequences.get(id);
+    if (sequence === undefined || sequence.status === 'ended') return false;
+    if (sequence.status === 'waiting') {
+      this.#waiting.remove(sequence);
+      this.#sequences.delete(id);
+      return true;
+    }
+    this.#end(sequence);
+    this.#running.sweep();
+    return true;
+  }
+
+  offerDrafts(id: SequenceId, tokenIds: readonly number[]): void {
+    const sequence = this.#sequences.get(id);
+    if (sequence?.status === 'running') sequence.offerDrafts(tokenIds);
+  }
+
+  schedule(): StepPlan | null {
+    if (this.#plans.isFull) return null;
+    const plan = this.#plans.next();
+    this.#planner.plan(plan);
+    if (plan.isEmpty) {
+      if (this.numUnfinished > 0 && this.#plans.numUncommitted === 0) this.#reportStuck();
+      return null;
+    }
+    this.#slots.moveReleased(plan.releasedSlots);
+    moveAll(this.#planner.preempted, plan.preempted);
+    this.#plans.push(plan);
+    return plan;
+  }
+
+  commit(plan: StepPlan, outcomes: readonly RowOutcome[]): void {
+    const record = this.#plans.checkOldest(plan);
+    checkOutcomes(record, outcomes);
+    this.#plans.pop();
+    for (let i = 0; i < record.rows.length; i++)
+      this.#commitRow(record.rows[i] as RowRecord, outcomes[i] as RowOutcome);
+    this.#running.sweep();
+  }
+
+  discard(plan: StepPlan): readonly SequenceId[] {
+    const record = this.#plans.checkOldest(plan);
+    this.#plans.pop();
+    const ended: SequenceId[] = [];
+    for (const { state } of record.rows) {
+      state.numInFlight--;
+      if (state.status === 'running') {
+        ended.push(state.id);
+        this.#end(state);
+      } else this.#releaseIfIdle(state);
+    }
+    this.#running.sweep();
+    return ended;
+  }
+
+  stats(): SchedulerStats {
+    return {
+      numWaiting: this.#waiting.size,
+      numRunning: this.#running.size,
+      numPreemptions: this.#planner.numPreemptions,
+    };
+  }
+
+  checkIntegrity(): void {
+    checkBookkeeping({
+      sequences: this.#sequences,
+      running: this.#running,
+      waiting: this.#waiting,
+      slots: this.#slots,
+      plans: this.#plans,
+    });
+  }
+
+  #commitRow(row: RowRecord, { tokenIds, ended }: RowOutcome): void {
+    const sequence = row.state;
+    sequence.numInFlight--;
+    if (sequence.status === 'ended') {
+      this.#releaseIfIdle(sequence);
+      return;
+    }
+    if (row.samples) sequence.numPlaceholders--;
+    // Of the row's own tokens all are computed; of the drafts, those that were accepted and led to one more token.
+    const numOwn = row.numQuery - row.drafts.length;
+    sequence.numComputed = row.start + numOwn + Math.max(0, tokenIds.length - 1);
+    if (row.drafts.length > 0) {
+      sequence.numPlanned = sequence.numComputed;
+      sequence.hasDraftsInFlight = false;
+    }
+    sequence.append(tokenIds);
+    this.#kvCache.commit(sequence.id, sequence.tokens, sequence.numComputed);
+    if (ended || sequence.length === sequence.spec.maxLength) this.#end(sequence);
+  }
+
+  /** The caller sweeps the running set. */
+  #end(sequence: ScheduledSequence): void {
+    sequence.status = 'ended';
+    this.#releaseIfIdle(sequence);
+  }
+
+  /** Blocks and slot of an ended sequence stay until no uncommitted plan holds it. */
+  #releaseIfIdle(sequence: ScheduledSequence): void {
+    if (sequence.numInFlight > 0) return;
+    this.#kvCache.close(sequence.id);
+    this.#slots.release(sequence.slot);
+    this.#sequences.delete(sequence.id);
+  }
+
+  #reportStuck(): never {
+    throw new InvariantError('nothing can run although nothing is in flight: someone else holds the blocks', {
+      ...this.stats(),
+      numFreeBlocks: this.#kvCache.numFreeBlocks,
+      numBlocks: this.#kvCache.numBlocks,
+    });
+  }
+}
+
+function moveAll(from: SequenceId[], to: SequenceId[]): void {
+  to.length = 0;
+  for (const id of from) to.push(id);
+  from.length = 0;
+}

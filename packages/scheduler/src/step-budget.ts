@@ -1,0 +1,30 @@
+/** What is left of a step. Rows that were counted in first keep one token and one output each; the rest is spare. */
+export class StepBudget {
+  spareTokens = 0;
+  spareOutputs = 0;
+  readonly #maxTokens: number;
+  readonly #maxOutputs: number;
+
+  constructor(maxTokens: number, maxOutputs: number) {
+    this.#maxTokens = maxTokens;
+    this.#maxOutputs = maxOutputs;
+  }
+
+  /** Starts a step in which `numRows` rows are sure of their token, whoever else wants more. */
+  start(numRows: number): void {
+    this.spareTokens = this.#maxTokens - numRows;
+    this.spareOutputs = this.#maxOutputs - numRows;
+  }
+
+  /** Spends on a row that had its token and output kept. */
+  spendKept(numTokens: number, numOutputs: number): void {
+    this.spareTokens -= numTokens - 1;
+    this.spareOutputs -= Math.max(0, numOutputs - 1);
+  }
+
+  /** Spends on a row that comes on top. */
+  spend(numTokens: number, numOutputs: number): void {
+    this.spareTokens -= numTokens;
+    this.spareOutputs -= numOutputs;
+  }
+}

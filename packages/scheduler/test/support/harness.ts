@@ -1,0 +1,210 @@
+import type { KvCacheManager, RowOutcome, Scheduler, SequenceId, SequenceSpec, StepPlan } from '@kvasir/interfaces';
+import { expect } from 'vitest';
+import { createScheduler, type SchedulerOptions } from '../../src/index.js';
+import { FakeSession } from './fake-session.js';
+import { completeAlone } from './pseudo-model.js';
+
+export interface AddOptions {
+  readonly salt?: string;
+  readonly promptLogprobs?: boolean;
+  readonly needsSync?: boolean;
+}
+
+/** What a plan must keep to, seen from outside. */
+export interface PlanFacts {
+  readonly plan: StepPlan;
+  /** Nothing was in flight when it was made. */
+  readonly wasIdle: boolean;
+}
+
+/** An engine in small: adds, submits, commits, and checks every plan against what anyone can see from outside. */
+export class Harness {
+  readonly scheduler: Scheduler;
+  readonly session: FakeSession;
+  readonly options: SchedulerOptions;
+  readonly specs = new Map<SequenceId, SequenceSpec>();
+  readonly histories = new Map<SequenceId, number[]>();
+  readonly finished = new Set<SequenceId>();
+  readonly dropped = new Set<SequenceId>();
+  /** Sequences in the order in which they first got a row. */
+  readonly firstServed: SequenceId[] = [];
+  readonly running = new Set<SequenceId>();
+  readonly inFlight: { plan: StepPlan; outcomes: RowOutcome[]; sequences: SequenceId[] }[] = [];
+  readonly seen = { plans: 0, preempted: 0, ahead: 0, noops: 0, cached: 0, accepted: 0, rejected: 0, shared: 0 };
+  #nextId = 1;
+
+  constructor(options: SchedulerOptions) {
+    this.options = options;
+    this.scheduler = createScheduler(options);
+    this.session = new FakeSession(options.kvCache, this.specs, this.histories);
+  }
+
+  get kvCache(): KvCacheManager {
+    return this.options.kvCache;
+  }
+
+  add(prompt: readonly number[], numOutput: number, options: AddOptions = {}): SequenceId {
+    const id = this.#nextId as SequenceId;
+    const spec: SequenceSpec = {
+      id,
+      promptTokenIds: Int32Array.from(prompt),
+      maxLength: prompt.length + numOutput,
+      promptLogprobs: options.promptLogprobs ?? false,
+      needsSync: options.needsSync ?? false,
+      ...(options.salt === undefined ? {} : { salt: options.salt }),
+    };
+    this.scheduler.add(spec);
+    this.#nextId++;
+    this.specs.set(id, spec);
+    this.histories.set(id, [...prompt]);
+    return id;
+  }
+
+  abort(id: SequenceId): void {
+    const isHere = !this.finished.has(id) && !this.dropped.has(id);
+    expect(this.scheduler.abort(id)).toBe(isHere);
+    if (isHere) this.dropped.add(id);
+    this.running.delete(id);
+  }
+
+  /** @returns Whether there was a step to submit. */
+  step(): boolean {
+    const wasIdle = this.inFlight.length === 0;
+    const runningBefore = [...this.running];
+    const plan = this.scheduler.schedule();
+    this.check();
+    if (plan === null) {
+      if (wasIdle) expect(this.scheduler.numUnfinished).toBe(0);
+      return false;
+    }
+    this.#checkPlan(plan, wasIdle, runningBefore);
+    const outcomes = this.session.submit(plan);
+    const ahead = this.inFlight[0];
+    if (ahead !== undefined && plan.rows.some((row) => ahead.sequences.includes(row.sequence))) this.seen.ahead++;
+    this.inFlight.push({ plan, outcomes, sequences: plan.rows.map((row) => row.sequence) });
+    return true;
+  }
+
+  commit(): void {
+    const step = this.inFlight.shift();
+    if (step === undefined) return;
+    step.sequences.forEach((id, i) => {
+      const { tokenIds, ended, numAccepted } = step.outcomes[i]!;
+      if (this.dropped.has(id)) return;
+      if (this.finished.has(id)) {
+        this.seen.noops++;
+        expect(tokenIds.length).toBe(0);
+        return;
+      }
+      const drafts = step.plan.rows[i]!.drafts.length;
+      this.seen.accepted += numAccepted;
+      this.seen.rejected += drafts - numAccepted;
+      this.histories.get(id)!.push(...Array.from(tokenIds));
+      if (!ended) return;
+      this.finished.add(id);
+      this.running.delete(id);
+    });
+    this.scheduler.commit(step.plan, step.outcomes);
+    this.check();
+  }
+
+  discard(): void {
+    const step = this.inFlight.shift();
+    if (step === undefined) return;
+    const live = step.sequences.filter((id) => !this.finished.has(id) && !this.dropped.has(id));
+    expect([...this.scheduler.discard(step.plan)].sort()).toEqual([...live].sort());
+    for (const id of live) {
+      this.dropped.add(id);
+      this.running.delete(id);
+      // The step failed: whatever it sampled is not told to anyone, later rows of the slot do nothing.
+      for (const slot of this.session.slots.values()) if (slot.sequence === id) slot.hasEnded = true;
+    }
+    this.check();
+  }
+
+  /** Runs until nothing is left, then looks for leaks. @returns Plans it took. */
+  drain(): number {
+    const before = this.seen.plans;
+    while (this.scheduler.numUnfinished > 0 || this.inFlight.length > 0) {
+      const mayGoAhead = this.inFlight.length < (this.options.maxInFlight ?? 1);
+      if (!(mayGoAhead && this.step())) this.commit();
+    }
+    expect(this.scheduler.schedule()).toBe(null);
+    expect(this.kvCache.numFreeBlocks).toBe(this.kvCache.numBlocks);
+    expect(this.scheduler.stats()).toMatchObject({ numWaiting: 0, numRunning: 0 });
+    // First come, first served: nobody who came later started earlier.
+    expect(this.firstServed).toEqual([...this.firstServed].sort((a, b) => a - b));
+    for (const [id, spec] of this.specs) {
+      expect(this.finished.has(id) || this.dropped.has(id)).toBe(true);
+      const expected = completeAlone(spec.promptTokenIds, spec.maxLength);
+      const history = this.histories.get(id)!;
+      if (this.finished.has(id)) expect(history).toEqual(expected);
+      else expect(history).toEqual(expected.slice(0, history.length));
+    }
+    return this.seen.plans - before;
+  }
+
+  check(): void {
+    this.scheduler.checkIntegrity();
+    this.kvCache.checkIntegrity();
+    const numUnfinished = this.specs.size - this.finished.size - this.dropped.size;
+    expect(this.scheduler.numUnfinished).toBe(numUnfinished);
+  }
+
+  #checkPlan(plan: StepPlan, wasIdle: boolean, runningBefore: readonly SequenceId[]): void {
+    const { options, seen } = this;
+    const rows = plan.rows;
+    expect(plan.stepId).toBe(++seen.plans);
+    expect(rows.length).toBeGreaterThan(0);
+    expect(rows.length).toBeLessThanOrEqual(options.maxNumSeqs);
+    expect(new Set(rows.map((row) => row.sequence)).size).toBe(rows.length);
+    expect(new Set(rows.map((row) => row.slot)).size).toBe(rows.length);
+
+    let numTokens = 0;
+    let numOutputs = 0;
+    for (const row of rows) {
+      const spec = this.specs.get(row.sequence)!;
+      expect(row.slot).toBeLessThan(options.maxNumSeqs);
+      expect(row.numQuery).toBeGreaterThan(0);
+      expect(this.finished.has(row.sequence) || this.dropped.has(row.sequence)).toBe(false);
+      if (row.starts) expect(row.start).toBe(row.numCachedTokens);
+      const chunk = row.numQuery - row.drafts.length;
+      expect(chunk).toBeLessThanOrEqual(options.longPrefillTokenThreshold ?? Number.POSITIVE_INFINITY);
+      numTokens += row.numQuery;
+      if (row.samples) numOutputs += 1 + row.drafts.length;
+      else expect(row.drafts).toHaveLength(0);
+      if (spec.promptLogprobs) {
+        for (let p = row.start; p < row.start + row.numQuery; p++) if (p + 1 < spec.promptTokenIds.length) numOutputs++;
+        expect(row.numCachedTokens).toBe(0);
+      }
+      const ahead = this.inFlight[0]?.plan.rows.find((other) => other.sequence === row.sequence);
+      if (ahead?.samples === true) expect(spec.needsSync).toBe(false);
+      if (ahead !== undefined) expect(ahead.drafts).toHaveLength(0);
+      seen.cached += row.numCachedTokens;
+    }
+    expect(plan.numTokens).toBe(numTokens);
+    expect(plan.numOutputs).toBe(numOutputs);
+    expect(numTokens).toBeLessThanOrEqual(options.maxNumBatchedTokens);
+    expect(numOutputs).toBeLessThanOrEqual(options.maxNumOutputs ?? options.maxNumBatchedTokens);
+    if (rows.length > 1) seen.shared++;
+
+    seen.preempted += plan.preempted.length;
+    for (const id of plan.preempted) this.running.delete(id);
+    for (const row of rows) {
+      this.running.add(row.sequence);
+      if (!this.firstServed.includes(row.sequence)) this.firstServed.push(row.sequence);
+    }
+    // Who is first among the running is never preempted, and every plan brings it on, or one in flight does.
+    if (runningBefore.length > 0) {
+      const first = Math.min(...runningBefore) as SequenceId;
+      const served = [...rows.map((row) => row.sequence), ...(this.inFlight[0]?.sequences ?? [])];
+      expect(plan.preempted).not.toContain(first);
+      expect(served).toContain(first);
+    }
+    // As long as every group has a block left, nobody who runs is left out.
+    if (wasIdle && this.kvCache.numFreeBlocks >= this.kvCache.groups.length) {
+      const left = runningBefore.filter((id) => !plan.preempted.includes(id));
+      for (const id of left) expect(rows.map((row) => row.sequence)).toContain(id);
+    }
+  }
+}
