@@ -1,25 +1,16 @@
 import {
   type FinishReason,
   type GenerateRequest,
-  InvalidArgumentError,
   InvariantError,
   KvasirError,
-  type KvCacheManager,
-  type Scheduler,
   type SequenceId,
-  type Session,
   type StepPlan,
   type StepResult,
-  type Tokenizer,
 } from '@kvasir/interfaces';
+import { checkRequest } from './check-request.js';
 import { type Clock, systemClock } from './clock.js';
-import {
-  DuplicateRequestError,
-  EngineClosedError,
-  PromptTooLongError,
-  QueueFullError,
-  StepFailedError,
-} from './errors.js';
+import type { CloseOptions, EngineLimits, EngineOptions, SubmitOptions } from './engine-options.js';
+import { DuplicateRequestError, EngineClosedError, QueueFullError, StepFailedError } from './errors.js';
 import { Meters } from './meters.js';
 import type { EngineObserver, EngineStats } from './observer.js';
 import { OutputStream } from './output-stream.js';
@@ -28,48 +19,6 @@ import { Sequence } from './sequence.js';
 import { type Flight, type StepListener, StepLoop } from './step-loop.js';
 import type { RowOutput, StepOutput } from './step-output.js';
 import { takeChunk } from './take-chunk.js';
-
-/** What an engine was sized for. Every request is held to it at `submit`. */
-export interface EngineLimits {
-  /** Longest sequence, prompt and output. */
-  readonly maxModelLen: number;
-  /** Sequences that run at the same time. */
-  readonly maxNumSeqs: number;
-  readonly maxNumBatchedTokens: number;
-  /** Requests that may wait; more are refused. */
-  readonly maxQueuedRequests: number;
-  /** Most alternatives a position. */
-  readonly maxLogprobs: number;
-  readonly vocabSize: number;
-  /** Steps that may be submitted before the first has its result. */
-  readonly maxInFlight: number;
-}
-
-/** Parts that an engine drives. It owns all of them from here on and closes the session. */
-export interface EngineOptions {
-  readonly session: Session;
-  readonly scheduler: Scheduler;
-  readonly kvCache: KvCacheManager;
-  readonly tokenizer: Tokenizer;
-  readonly limits: EngineLimits;
-  readonly clock?: Clock;
-  /** Seeds for requests without one. Default: random. */
-  readonly drawSeed?: () => bigint;
-}
-
-/** How {@link Engine.submit} is told more than the request says. */
-export interface SubmitOptions {
-  /** Ends the request wherever it is; its stream rejects with the signal's reason. */
-  readonly signal?: AbortSignal | undefined;
-  /** When the request arrived, on the engine's clock (`performance.now()`), so that intervals include work before `submit`. */
-  readonly arrivalMs?: number | undefined;
-}
-
-/** How {@link Engine.close} ends what is running. */
-export interface CloseOptions {
-  /** How long running requests may go on before they are aborted. Default 0. */
-  readonly drainTimeoutMs?: number | undefined;
-}
 
 /** Runs many requests over one session: admission, the step loop, text, and the end of each request exactly once. */
 export class Engine {
@@ -118,7 +67,8 @@ export class Engine {
    */
   submit(request: GenerateRequest, options: SubmitOptions = {}): OutputStream {
     this.#checkOpen();
-    this.#checkRequest(request);
+    if (this.#requests.has(request.requestId)) throw new DuplicateRequestError(request.requestId);
+    checkRequest(request, this.limits);
     const { numWaiting } = this.#options.scheduler.stats();
     if (numWaiting >= this.limits.maxQueuedRequests) {
       throw new QueueFullError(numWaiting, this.limits.maxQueuedRequests);
@@ -233,24 +183,6 @@ export class Engine {
   #checkOpen(): void {
     if (this.#broken !== undefined) throw this.#broken;
     if (this.#closing !== undefined) throw new EngineClosedError();
-  }
-
-  #checkRequest({ requestId, promptTokenIds, sampling }: GenerateRequest): void {
-    if (this.#requests.has(requestId)) throw new DuplicateRequestError(requestId);
-    if (promptTokenIds.length === 0) {
-      throw new InvalidArgumentError('promptTokenIds', 'the prompt has no tokens: expected at least one');
-    }
-    const { maxModelLen, maxLogprobs, vocabSize } = this.limits;
-    if (promptTokenIds.length >= maxModelLen) throw new PromptTooLongError(promptTokenIds.length, maxModelLen);
-    checkTokenIds('promptTokenIds', promptTokenIds, vocabSize);
-    checkTokenIds('stopTokenIds', sampling.stopTokenIds, vocabSize);
-    const asked = Math.max(sampling.logprobs ?? 0, sampling.promptLogprobs ?? 0);
-    if (asked > maxLogprobs) {
-      throw new InvalidArgumentError(
-        'logprobs',
-        `${asked} log-probabilities a position are asked for, at most ${maxLogprobs} are possible: ask for fewer or raise maxLogprobs`,
-      );
-    }
   }
 
   #sequenceOf(id: SequenceId): Sequence {
@@ -392,14 +324,5 @@ export class Engine {
     this.#loop.wake();
     await drained;
     await this.#options.session.close();
-  }
-}
-
-function checkTokenIds(parameter: string, ids: ArrayLike<number>, vocabSize: number): void {
-  for (let i = 0; i < ids.length; i++) {
-    const id = ids[i]!;
-    if (id < 0 || id >= vocabSize) {
-      throw new InvalidArgumentError(parameter, `${parameter} holds token ${id}: expected 0 to ${vocabSize - 1}`);
-    }
   }
 }

@@ -1,7 +1,7 @@
 export type { Clock } from './clock.js';
 export { systemClock } from './clock.js';
-export type { CloseOptions, EngineLimits, EngineOptions, SubmitOptions } from './engine.js';
 export { Engine } from './engine.js';
+export type { CloseOptions, EngineLimits, EngineOptions, SubmitOptions } from './engine-options.js';
 export {
   DuplicateRequestError,
   EngineClosedError,

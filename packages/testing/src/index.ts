@@ -5,4 +5,5 @@ export { createFakeTokenizer } from './fake-backend/fake-tokenizer.js';
 export { EMPTY_PREFIX, extendPrefix } from './fake-backend/prefix-hash.js';
 export { SimulatedKv } from './fake-backend/simulated-kv.js';
 export { fcParameters } from './property/fast-check-parameters.js';
+export { type TinyRequest, type TinyRequestBounds, tinyRequest } from './property/requests.js';
 export { type InitOp, type OutputSpec, StepBuilder } from './step/step-builder.js';

@@ -1,0 +1,132 @@
+import type { StepResult } from '@kvasir/interfaces';
+import { fcParameters, type TinyRequest, tinyRequest } from '@kvasir/testing';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { OutputStream } from '../../src/index.js';
+import { collect, join, request, startEngine } from '../support/harness.js';
+
+const bounds = { vocabSize: 8, maxPrompt: 8, maxTokens: 8 };
+const endings = new Map<string, number>();
+const rejections: unknown[] = [];
+const onRejection = (reason: unknown) => rejections.push(reason);
+
+type Fate = 'runs' | 'aborted' | 'signalled' | 'left';
+
+interface Story {
+  readonly tiny: TinyRequest;
+  readonly fate: Fate;
+}
+
+/** What a consumer saw, and how its stream ended. */
+interface Seen {
+  readonly tokenIds: number[];
+  readonly ending: string;
+  readonly numAfterEnd: number;
+}
+
+async function watch(stream: OutputStream, leaveAfter: number): Promise<Seen> {
+  const tokenIds: number[] = [];
+  let ending = 'left';
+  let numAfterEnd = 0;
+  try {
+    for await (const delta of stream) {
+      if (ending !== 'left') numAfterEnd++;
+      tokenIds.push(...delta.tokenIds);
+      if (delta.finishReason !== undefined) ending = delta.finishReason;
+      if (ending === 'left' && tokenIds.length >= leaveAfter) break;
+    }
+  } catch (error) {
+    ending = (error as Error).name;
+  }
+  return { tokenIds, ending, numAfterEnd };
+}
+
+describe('races between steps, submits, aborts, signals, leavers and close', () => {
+  beforeAll(() => void process.on('unhandledRejection', onRejection));
+  afterAll(() => {
+    process.off('unhandledRejection', onRejection);
+    expect(rejections).toEqual([]);
+    if (process.env['FC_PATH'] !== undefined) return;
+    for (const ending of ['stop', 'length', 'abort', 'AbortError', 'left']) {
+      expect(endings.get(ending) ?? 0, ending).toBeGreaterThan(5);
+    }
+  });
+
+  const story = fc.record<Story>({
+    tiny: tinyRequest(bounds),
+    fate: fc.constantFrom<Fate>('runs', 'runs', 'aborted', 'signalled', 'left'),
+  });
+
+  it('each request ends once, nothing follows its end, its tokens are those of a quiet run, and every block is free', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.scheduler(),
+        fc.array(story, { minLength: 1, maxLength: 6 }),
+        fc.constantFrom<1 | 2>(1, 2),
+        fc.boolean(),
+        async (scheduler, stories, maxInFlight, closesEarly) => {
+          const gate = scheduler.scheduleFunction(async (_stepId: number, work: () => StepResult) => work());
+          const { engine, kvCache } = await startEngine({
+            ...bounds,
+            maxModelLen: 16,
+            maxNumSeqs: 3,
+            maxNumBatchedTokens: 5,
+            blockSize: 2,
+            numBlocks: 14,
+            maxInFlight,
+            gate: (stepId, work) => gate(stepId, work),
+          });
+          const act = (label: string, run: () => void) => scheduler.schedule(Promise.resolve(label)).then(run);
+          const watched: Promise<Seen | undefined>[] = stories.map(
+            async ({ tiny: { prompt, ...sampling }, fate }, index) => {
+              const id = `r${index}`;
+              const controller = new AbortController();
+              await scheduler.schedule(Promise.resolve(`submit ${id}`));
+              if (closesEarly && isClosed(engine)) return undefined;
+              const stream = engine.submit(request(prompt, sampling, id), { signal: controller.signal });
+              if (fate === 'aborted') void act(`abort ${id}`, () => void engine.abort(id));
+              if (fate === 'signalled') void act(`signal ${id}`, () => controller.abort());
+              return watch(stream, fate === 'left' ? 2 : Number.POSITIVE_INFINITY);
+            },
+          );
+          if (closesEarly) void act('close', () => void engine.close());
+          await scheduler.waitFor(Promise.all(watched));
+          await scheduler.waitFor(engine.close());
+          const seen = await Promise.all(watched);
+          engine.checkIntegrity();
+          expect(kvCache.numFreeBlocks).toBe(kvCache.numBlocks);
+          expect(engine.numUnfinished).toBe(0);
+          await checkAgainstQuietRuns(stories, seen);
+        },
+      ),
+      fcParameters(150),
+    );
+  }, 120_000);
+});
+
+function isClosed(engine: Awaited<ReturnType<typeof startEngine>>['engine']): boolean {
+  try {
+    engine.submit(request([1], { maxTokens: 1 }, 'probe')).return();
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+async function checkAgainstQuietRuns(stories: readonly Story[], seen: readonly (Seen | undefined)[]): Promise<void> {
+  const { engine } = await startEngine({ ...bounds, maxModelLen: 16, blockSize: 2 });
+  for (const [index, outcome] of seen.entries()) {
+    if (outcome === undefined) continue;
+    endings.set(outcome.ending, (endings.get(outcome.ending) ?? 0) + 1);
+    const { prompt, ...sampling } = stories[index]!.tiny;
+    const quiet = await join(engine.submit(request(prompt, sampling)));
+    expect(outcome.numAfterEnd).toBe(0);
+    expect(quiet.tokenIds.slice(0, outcome.tokenIds.length)).toEqual(outcome.tokenIds);
+    if (outcome.ending === 'stop' || outcome.ending === 'length') {
+      expect(outcome.tokenIds).toEqual(quiet.tokenIds);
+      expect(outcome.ending).toBe(quiet.last.finishReason);
+    }
+  }
+  await collect(engine.submit(request([1], { maxTokens: 1 })));
+  await engine.close();
+}
