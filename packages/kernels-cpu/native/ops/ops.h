@@ -54,6 +54,9 @@ struct AttentionArgs {
   int64_t query_stride;
   float* out;          // [tokens, num_heads * head_dim]
   int64_t out_stride;
+  // attention_workspace_bytes() for each session, zeroed once, used by one op at a time. With it a step of few decode rows is cut into
+  // items of one partition, so that all threads share a long context; results are the same bits with and without.
+  uint8_t* workspace = nullptr;
 };
 
 struct SampleParams {
@@ -91,6 +94,7 @@ struct OpKernels {
   int64_t (*attention_num_items)(const AttentionArgs& args);
   void (*attention_item)(const AttentionArgs& args, int64_t item, uint8_t* scratch);
   size_t (*attention_scratch_bytes)(const KvLayout& layout, int32_t num_heads, int32_t max_model_len);
+  size_t (*attention_workspace_bytes)(const KvLayout& layout, int32_t num_heads, int32_t max_model_len);
 
   // Draws one token: order is banned ids, temperature, top-k, top-p, argmax of logit / temperature + Gumbel noise;
   // greedy is the argmax (lowest id on ties). `scratch` is sample_scratch_bytes(vocab).

@@ -1,4 +1,7 @@
 // Paged attention against a contiguous softmax in double, and bit for bit across paths, chunks, companions and block sizes.
+#include <atomic>
+#include <thread>
+
 #include "ops_check.h"
 
 namespace kvasir::test {
@@ -63,7 +66,7 @@ std::vector<double> oracle(const Shape& s, const Sequence& q) {
 // The cache of some sequences: blocks in random places, everything that was never written is NaN.
 class Cache {
  public:
-  Cache(Random& random, const OpKernels& path, const Shape& s, const std::vector<int32_t>& lengths) : path_(path), shape_(s) {
+  Cache(Random& random, const OpKernels& path, const Shape& s, const std::vector<int32_t>& lengths, bool split = true) : path_(path), shape_(s) {
     layout_ = {s.dtype, s.kv_heads, s.dim, s.block_size, random.between(0, 3) * 64, 0};
     layout_.block_bytes = layout_.layer_offset + layout_.layer_bytes() + 128;
     int32_t total = 1;
@@ -71,6 +74,7 @@ class Cache {
     std::vector<int32_t> ids(static_cast<size_t>(total));
     for (int32_t i = 0; i < total; i++) ids[i] = i;
     for (int32_t i = total - 1; i > 0; i--) std::swap(ids[i], ids[random.between(0, i)]);
+    if (split) workspace_.assign(path.attention_workspace_bytes(layout_, s.heads, *std::max_element(lengths.begin(), lengths.end())), 0);
     pool_.assign(static_cast<size_t>(total) * layout_.block_bytes, 0xff);
     for (int32_t length : lengths) {
       tables_.emplace_back();
@@ -96,9 +100,10 @@ class Cache {
     for (int32_t i = 0; (i + 1) * shape_.block_size <= begin; i++) tables_[sequence][i] = 1 << 30;
   }
 
+  int64_t num_items = 0;  // of the last call
   struct Row { size_t sequence; int32_t start, num_query; };
   // Attention of the rows; results go to each sequence's own array.
-  void attend(const std::vector<Row>& rows, const std::vector<Sequence>& sequences, std::vector<std::vector<float>>& out, bool backwards = false) {
+  void attend(const std::vector<Row>& rows, const std::vector<Sequence>& sequences, std::vector<std::vector<float>>& out, bool backwards = false, int threads = 1) {
     const int64_t width = static_cast<int64_t>(shape_.heads) * shape_.dim;
     const int64_t stride = width + 3;
     std::vector<AttentionRow> args_rows;
@@ -112,13 +117,22 @@ class Cache {
       for (int32_t i = 0; i < rows[r].num_query; i++)
         std::memcpy(&query[(args_rows[r].token + i) * stride], &sequences[rows[r].sequence].queries[(rows[r].start + i) * width], width * sizeof(float));
     const AttentionArgs args{pool_.data(), layout_, args_rows.data(), static_cast<int32_t>(rows.size()), shape_.heads, scale_of(shape_),
-                             shape_.softcap, shape_.window, query.data(), stride, result.data(), stride};
+                             shape_.softcap, shape_.window, query.data(), stride, result.data(), stride,
+                             workspace_.empty() ? nullptr : workspace_.data()};
     const size_t scratch_bytes = path_.attention_scratch_bytes(layout_, shape_.heads, 4096);
     const int64_t items = path_.attention_num_items(args);
-    for (int64_t i = 0; i < items; i++) {
-      std::vector<uint8_t> scratch(scratch_bytes, 0xff);  // NaN: nothing may be left over from another item
-      path_.attention_item(args, backwards ? items - 1 - i : i, scratch.data());
-    }
+    std::atomic<int64_t> next{0};
+    const auto work = [&] {
+      for (int64_t i = next++; i < items; i = next++) {
+        std::vector<uint8_t> scratch(scratch_bytes, 0xff);  // NaN: nothing may be left over from another item
+        path_.attention_item(args, backwards ? items - 1 - i : i, scratch.data());
+      }
+    };
+    std::vector<std::thread> pool;
+    for (int i = 1; i < threads; i++) pool.emplace_back(work);
+    work();
+    for (std::thread& thread : pool) thread.join();
+    num_items = items;
     for (size_t r = 0; r < rows.size(); r++)
       for (int32_t i = 0; i < rows[r].num_query; i++) {
         const float* from = &result[(args_rows[r].token + i) * stride];
@@ -131,7 +145,7 @@ class Cache {
   const OpKernels& path_;
   Shape shape_;
   KvLayout layout_{};
-  std::vector<uint8_t> pool_;
+  std::vector<uint8_t> pool_, workspace_;
   std::vector<std::vector<int32_t>> tables_;
 };
 
@@ -290,6 +304,33 @@ void companions() {
   }
 }
 
+// Decode steps of few rows, cut at partitions: any order, any thread, same bits as the uncut item.
+void split_contexts() {
+  Random random(19);
+  for (Shape s : kShapes) {
+    if (s.dim > 100) s.dim = 100;
+    for (const OpKernels* path : paths()) {
+      if (path == &op_kernels(Isa::scalar) && s.dim > 20) continue;
+      const std::vector<int32_t> lengths{1100, 300};
+      std::vector<Sequence> sequences{make_sequence(random, s, 1100), make_sequence(random, s, 300)};
+      Cache cut(random, *path, s, lengths), uncut(random, *path, s, lengths, false);
+      for (size_t i = 0; i < 2; i++)
+        for (Cache* cache : {&cut, &uncut}) cache->write(i, sequences[i], 0, lengths[i]);
+      auto expected = blank(sequences), out = blank(sequences);
+      for (int32_t p : {0, 1, 255, 256, 257, 511, 512, 700, 1023, 1024, 1099}) {
+        const std::vector<Cache::Row> rows = random.unit() < 0.5 ? std::vector<Cache::Row>{{0, p, 1}} : std::vector<Cache::Row>{{1, p % 300, 1}, {0, p, 1}};
+        uncut.attend(rows, sequences, expected);
+        cut.attend(rows, sequences, out, random.unit() < 0.5, 2);
+        CHECK(p < 512 || s.window > 0 || cut.num_items > uncut.num_items || static_cast<int32_t>(rows.size()) * s.kv_heads > 8, "position %d was not cut", p);
+        for (const Cache::Row& row : rows) {
+          const size_t at = static_cast<size_t>(row.start) * s.heads * s.dim;
+          CHECK(same_bits(&expected[row.sequence][at], &out[row.sequence][at], static_cast<size_t>(s.heads) * s.dim), "%s position %d: %s", path->name, row.start, text(s));
+        }
+      }
+    }
+  }
+}
+
 // A later token with infinite or NaN values must not reach a query before it, whatever tile they share.
 void poisoned_future() {
   Random random(17);
@@ -325,5 +366,5 @@ int main() {
   using namespace kvasir::test;
   return run_all("ops attention", {{"against double precision", against_double}, {"long contexts, several partitions", long_contexts}, {"random shapes, paths and chunks", random_shapes},
                                    {"chunk sizes", chunks}, {"block sizes", block_sizes}, {"other rows in the call, order of items", companions},
-                                   {"NaN and infinity in later tokens", poisoned_future}, {"no rows", no_rows}});
+                                   {"decode cut at partitions, two threads", split_contexts}, {"NaN and infinity in later tokens", poisoned_future}, {"no rows", no_rows}});
 }

@@ -1,4 +1,4 @@
-// Times of the ops on one thread: node scripts/native-tests.mjs --bench ops
+// Times of the ops on one thread: node scripts/native-tests.mjs --bench ops. Run by hand it takes the name of a path.
 // Attention is shown with its share of work: GFLOP/s (4 flops a head, dimension and visible token) and GB/s of keys and values read.
 #include <chrono>
 
@@ -96,13 +96,13 @@ void sampling(const OpKernels& path) {
 }  // namespace
 }  // namespace kvasir::test
 
-int main() {
+int main(int argc, char** argv) {
   using namespace kvasir::test;
   using kvasir::KvDtype;
   flush_denormals();
   const Model smollm{"smollm2", 9, 3, 64, 0}, gemma{"gemma3", 4, 1, 256, 512}, gemma_full{"gemma3-g", 4, 1, 256, 0};
   for (const kvasir::OpKernels* path : paths()) {
-    if (path->name[0] == 's' && std::getenv("OPS_BENCH_SCALAR") == nullptr) continue;
+    if (argc > 1 ? std::strcmp(path->name, argv[1]) != 0 : path->name[0] == 's') continue;
     for (const Model& m : {smollm, gemma, gemma_full})
       for (KvDtype dtype : {KvDtype::f32, KvDtype::f16, KvDtype::bf16})
         for (int32_t context : {128, 512, 4096}) {

@@ -22,17 +22,16 @@ static inline int64_t padded(int64_t n) { return (n + 15) / 16 * 16; }
 static inline int32_t queries_per_item(int32_t group) { return max_of(1, min_of(kQueriesPerItem, kLinesPerItem / group)); }
 static inline int32_t max_lines(int32_t group) { return queries_per_item(group) * group; }
 
-static int64_t attention_num_items(const AttentionArgs& args) {
-  const int32_t tile = queries_per_item(args.num_heads / args.layout.num_kv_heads);
-  int64_t items = 0;
-  for (int32_t r = 0; r < args.num_rows; r++) items += (args.rows[r].num_query + tile - 1) / tile;
-  return items * args.layout.num_kv_heads;
-}
+// Maximum and sum of e^(score - maximum), of one partition or of all so far.
+struct SoftmaxState {
+  float max, sum;
+};
 
 // State of one line. Its vectors of head_dim and of scores lie in the scratch.
 struct Line {
-  int32_t begin, end;  // tokens that it sees
-  float max, sum;
+  int32_t begin, end;    // tokens that it sees
+  SoftmaxState running;
+  SoftmaxState partial;  // of the current partition
 };
 
 struct Scratch {
@@ -151,10 +150,8 @@ static void values_of(int32_t count, const PartitionTiles<Kv>& tiles, const Scra
   }
 }
 
-struct PartitionSum { float max, sum; };
-
 // Scores of one line in a partition become weights e^(s - max); tokens outside [begin, end) get weight 0.
-static inline PartitionSum softmax_of(float* scores, int32_t begin, int32_t end, float cap) {
+static inline SoftmaxState softmax_of(float* scores, int32_t begin, int32_t end, float cap) {
   const int32_t first = begin / kKvTile, last = (end + kKvTile - 1) / kKvTile;
   F32x16 most = set1(kNegativeInfinity);
   for (int32_t t = first; t < last; t++) {
@@ -175,12 +172,12 @@ static inline PartitionSum softmax_of(float* scores, int32_t begin, int32_t end,
   return {peak, reduce_add(sum)};
 }
 
-static inline void merge(Line& line, PartitionSum part, const float* partial, float* out, int64_t dim) {
-  const float peak = part.max > line.max ? part.max : line.max;
-  const F32x16 old_scale = exp_nonpositive(set1(line.max - peak));
+static inline void merge(SoftmaxState& running, SoftmaxState part, const float* partial, float* out, int64_t dim) {
+  const float peak = part.max > running.max ? part.max : running.max;
+  const F32x16 old_scale = exp_nonpositive(set1(running.max - peak));
   const F32x16 new_scale = exp_nonpositive(set1(part.max - peak));
-  line.sum = first_lane(fma(set1(line.sum), old_scale, mul(set1(part.sum), new_scale)));
-  line.max = peak;
+  running.sum = first_lane(fma(set1(running.sum), old_scale, mul(set1(part.sum), new_scale)));
+  running.max = peak;
   for (int64_t d = 0; d < dim; d += 16) store(out + d, fma(load(out + d), old_scale, mul(load(partial + d), new_scale)));
 }
 
@@ -189,23 +186,78 @@ struct ItemPlace {
   int32_t query;      // first query of the tile in its row
   int32_t num_query;
   int32_t kv_head;
+  int32_t first_partition, last_partition;
 };
 
+static inline int32_t first_token(const AttentionArgs& args, int32_t position) {
+  return args.window > 0 ? max_of(0, position - args.window + 1) : 0;
+}
+
+static inline int32_t num_partitions(const AttentionArgs& args, const AttentionRow& row) {
+  return row.start / kAttentionPartition - first_token(args, row.start) / kAttentionPartition + 1;
+}
+
+// Items of whole rows would leave threads idle when there are few.
+constexpr int32_t kSplitBelow = 8;
+
+static inline bool is_split(const AttentionArgs& args) {
+  if (args.workspace == nullptr || args.num_rows * args.layout.num_kv_heads > kSplitBelow) return false;
+  for (int32_t r = 0; r < args.num_rows; r++)
+    if (args.rows[r].num_query != 1) return false;
+  return true;
+}
+
+static int64_t attention_num_items(const AttentionArgs& args) {
+  const bool split = is_split(args);
+  const int32_t tile = queries_per_item(args.num_heads / args.layout.num_kv_heads);
+  int64_t items = 0;
+  for (int32_t r = 0; r < args.num_rows; r++) items += split ? num_partitions(args, args.rows[r]) : (args.rows[r].num_query + tile - 1) / tile;
+  return items * args.layout.num_kv_heads;
+}
+
 // Items run row by row, last tiles first (they see most tokens), KV heads fastest.
-static inline ItemPlace place_of(const AttentionArgs& args, int64_t item) {
+static inline ItemPlace place_of(const AttentionArgs& args, int64_t item, bool split) {
   const int32_t heads = args.layout.num_kv_heads;
   const int32_t tile = queries_per_item(args.num_heads / heads);
   const int32_t kv_head = static_cast<int32_t>(item % heads);
   int64_t rest = item / heads;
   const AttentionRow* row = args.rows;
   for (;; row++) {
-    const int64_t tiles = (row->num_query + tile - 1) / tile;
-    if (rest < tiles) {
-      const int32_t query = static_cast<int32_t>(tiles - 1 - rest) * tile;
-      return {row, query, min_of(tile, row->num_query - query), kv_head};
-    }
+    const int64_t tiles = split ? num_partitions(args, *row) : (row->num_query + tile - 1) / tile;
+    if (rest < tiles) break;
     rest -= tiles;
   }
+  if (split) {
+    const int32_t partition = first_token(args, row->start) / kAttentionPartition + static_cast<int32_t>(rest);
+    return {row, 0, 1, kv_head, partition, partition};
+  }
+  const int32_t query = ((row->num_query + tile - 1) / tile - 1 - static_cast<int32_t>(rest)) * tile;
+  const int32_t num_query = min_of(tile, row->num_query - query);
+  return {row, query, num_query, kv_head, first_token(args, row->start + query) / kAttentionPartition,
+          (row->start + query + num_query - 1) / kAttentionPartition};
+}
+
+// Partial results of the rows and KV heads of a split step:
+//   counters [8] of finished items, one a cache line, then for each row and KV head [partitions][group] x {state, partial[dim]}
+struct Workspace {
+  int32_t* finished;
+  uint8_t* partials;
+  int64_t line_bytes;
+
+  // Places of a row and KV head among those of the step, whose partitions start at `slot`.
+  Workspace(uint8_t* bytes, int64_t head_dim, int64_t pair, int64_t slot, int32_t group)
+      : finished(reinterpret_cast<int32_t*>(bytes + pair * 64)), line_bytes(bytes_of_line(head_dim)) {
+    partials = bytes + kSplitBelow * 64 + slot * group * line_bytes;
+  }
+  static int64_t bytes_of_line(int64_t head_dim) { return 64 + padded(head_dim) * static_cast<int64_t>(sizeof(float)); }
+  SoftmaxState& state(int64_t line) const { return *reinterpret_cast<SoftmaxState*>(partials + line * line_bytes); }
+  float* partial(int64_t line) const { return reinterpret_cast<float*>(partials + line * line_bytes + 64); }
+};
+
+static size_t attention_workspace_bytes(const KvLayout& layout, int32_t num_heads, int32_t max_model_len) {
+  const int64_t partitions = max_model_len / kAttentionPartition + 1;
+  const int64_t group = num_heads / layout.num_kv_heads;
+  return static_cast<size_t>(kSplitBelow * (64 + partitions * group * Workspace::bytes_of_line(layout.head_dim)));
 }
 
 template <class Kv>
@@ -240,14 +292,13 @@ static void run_partition(const AttentionArgs& args, const ItemPlace& place, con
 
   for (int32_t line = 0; line < num_lines; line += kMaxLines) {
     const int32_t count = min_of(kMaxLines, num_lines - line);
-    PartitionSum parts[kMaxLines];
     // Tokens that all lines of the group see are read once for all; the rest line by line, before and after.
     int32_t shared_begin = 0, shared_end = kAttentionPartition;
     for (int32_t i = 0; i < count; i++) {
       const int32_t begin = begin_of(line + i), end = end_of(line + i);
       float* partial = s.partial + (line + i) * s.dim;
       for (int64_t d = 0; d < s.dim; d += 16) store(partial + d, zero());
-      if (begin < end) parts[i] = softmax_of(s.scores + (line + i) * kAttentionPartition, begin, end, args.softcap);
+      if (begin < end) s.lines[line + i].partial = softmax_of(s.scores + (line + i) * kAttentionPartition, begin, end, args.softcap);
       shared_begin = max_of(shared_begin, begin);
       shared_end = min_of(shared_end, end);
     }
@@ -258,41 +309,75 @@ static void run_partition(const AttentionArgs& args, const ItemPlace& place, con
       values_of<Kv>(count, tiles, s, dim, line, shared_begin, shared_end);
       for (int32_t i = 0; i < count; i++) values_of<Kv>(1, tiles, s, dim, line + i, shared_end, end_of(line + i));
     }
-    for (int32_t i = 0; i < count; i++) {
-      if (begin_of(line + i) >= end_of(line + i)) continue;
-      merge(s.lines[line + i], parts[i], s.partial + (line + i) * s.dim, s.out + (line + i) * s.dim, s.dim);
-    }
   }
 }
 
-template <class Kv>
-static void run_item(const AttentionArgs& args, int64_t item, uint8_t* scratch) {
-  const int64_t dim = args.layout.head_dim;
-  const int32_t group = args.num_heads / args.layout.num_kv_heads;
-  const ItemPlace place = place_of(args, item);
-  const int32_t num_lines = place.num_query * group;
-  const Scratch s(scratch, dim, max_lines(group));
+static inline bool sees(const Line& line, int32_t partition) {
+  return line.begin < (partition + 1) * kAttentionPartition && line.end > partition * kAttentionPartition;
+}
 
+static void start_lines(const AttentionArgs& args, const ItemPlace& place, const Scratch& s, int32_t group, int32_t num_lines) {
+  const int64_t dim = args.layout.head_dim;
   for (int32_t line = 0; line < num_lines; line++) {
     const int32_t query = place.query + line / group;
     const int32_t position = place.row->start + query;
-    const int32_t begin = args.window > 0 ? max_of(0, position - args.window + 1) : 0;
-    s.lines[line] = {begin, position + 1, kNegativeInfinity, 0.0f};
+    s.lines[line] = {first_token(args, position), position + 1, {kNegativeInfinity, 0.0f}, {}};
     const float* q = args.query + (place.row->token + query) * args.query_stride + (place.kv_head * group + line % group) * dim;
     for_vectors(dim, [&](int64_t i, int lanes) { store(s.query + line * s.dim + i, mul(load_lanes(q + i, lanes), set1(args.scale))); });
     for (int64_t d = 0; d < s.dim; d += 16) store(s.out + line * s.dim + d, zero());
   }
+}
 
-  const int32_t first = s.lines[0].begin / kAttentionPartition;
-  const int32_t last = (s.lines[num_lines - 1].end - 1) / kAttentionPartition;
-  for (int32_t p = first; p <= last; p++) run_partition<Kv>(args, place, s, num_lines, p);
-
+static void finish_lines(const AttentionArgs& args, const ItemPlace& place, const Scratch& s, int32_t group, int32_t num_lines) {
+  const int64_t dim = args.layout.head_dim;
   for (int32_t line = 0; line < num_lines; line++) {
     const int64_t token = place.row->token + place.query + line / group;
     float* out = args.out + token * args.out_stride + (place.kv_head * group + line % group) * dim;
-    const F32x16 inverse = div(set1(1.0f), set1(s.lines[line].sum));
+    const F32x16 inverse = div(set1(1.0f), set1(s.lines[line].running.sum));
     for_vectors(dim, [&](int64_t i, int lanes) { store_lanes(out + i, mul(load(s.out + line * s.dim + i), inverse), lanes); });
   }
+}
+
+// Leaves the partition's results in the workspace; whoever finishes last merges all of them, in order.
+static void finish_split(const AttentionArgs& args, const ItemPlace& place, const Scratch& s, int32_t group) {
+  const int32_t heads = args.layout.num_kv_heads;
+  const int32_t first = first_token(args, place.row->start) / kAttentionPartition;
+  const int32_t partitions = num_partitions(args, *place.row);
+  int64_t slot = static_cast<int64_t>(place.kv_head) * partitions;
+  for (const AttentionRow* row = args.rows; row != place.row; row++) slot += static_cast<int64_t>(heads) * num_partitions(args, *row);
+  const Workspace w(args.workspace, args.layout.head_dim, (place.row - args.rows) * heads + place.kv_head, slot, group);
+
+  const int64_t own = static_cast<int64_t>(place.first_partition - first) * group;
+  for (int32_t line = 0; line < group; line++) {
+    w.state(own + line) = s.lines[line].partial;
+    for (int64_t d = 0; d < s.dim; d += 16) store(w.partial(own + line) + d, load(s.partial + line * s.dim + d));
+  }
+  if (__atomic_add_fetch(w.finished, 1, __ATOMIC_ACQ_REL) < partitions) return;
+  __atomic_store_n(w.finished, 0, __ATOMIC_RELAXED);
+  for (int64_t i = 0; i < static_cast<int64_t>(partitions) * group; i++)
+    merge(s.lines[i % group].running, w.state(i), w.partial(i), s.out + i % group * s.dim, s.dim);
+  finish_lines(args, place, s, group, group);
+}
+
+template <class Kv>
+static void run_item(const AttentionArgs& args, int64_t item, uint8_t* scratch) {
+  const int32_t group = args.num_heads / args.layout.num_kv_heads;
+  const bool split = is_split(args);
+  const ItemPlace place = place_of(args, item, split);
+  const int32_t num_lines = place.num_query * group;
+  const Scratch s(scratch, args.layout.head_dim, max_lines(group));
+
+  start_lines(args, place, s, group, num_lines);
+  if (split) {
+    run_partition<Kv>(args, place, s, num_lines, place.first_partition);
+    return finish_split(args, place, s, group);
+  }
+  for (int32_t p = place.first_partition; p <= place.last_partition; p++) {
+    run_partition<Kv>(args, place, s, num_lines, p);
+    for (int32_t line = 0; line < num_lines; line++)
+      if (sees(s.lines[line], p)) merge(s.lines[line].running, s.lines[line].partial, s.partial + line * s.dim, s.out + line * s.dim, s.dim);
+  }
+  finish_lines(args, place, s, group, num_lines);
 }
 
 static void attention_item(const AttentionArgs& args, int64_t item, uint8_t* scratch) {

@@ -25,6 +25,7 @@ const OpKernels table = {
     attention_num_items,
     attention_item,
     attention_scratch_bytes,
+    attention_workspace_bytes,
     sample,
     sample_scratch_bytes,
     logprobs,
