@@ -27,19 +27,22 @@ export function ggufDecoderSizes(fields: FieldReader): DecoderSizes {
   });
 }
 
-/** Reads the sizes of a decoder from a `config.json`. */
-export function huggingFaceDecoderSizes(fields: FieldReader): DecoderSizes {
+/**
+ * Reads the sizes of a decoder from a `config.json`.
+ * @param defaults - What the model's configuration class fills in for keys that are left out.
+ */
+export function huggingFaceDecoderSizes(fields: FieldReader, defaults: Partial<DecoderSizes> = {}): DecoderSizes {
   const hiddenSize = fields.integer('hidden_size', COUNT);
-  const numHeads = fields.integer('num_attention_heads', COUNT);
+  const numHeads = fields.integer('num_attention_heads', COUNT, defaults.numHeads);
   return checkHeads(fields, 'num_key_value_heads', {
     numLayers: fields.integer('num_hidden_layers', { min: 1, max: 4096 }),
     hiddenSize,
     intermediateSize: fields.integer('intermediate_size', COUNT),
     numHeads,
-    numKvHeads: fields.integer('num_key_value_heads', COUNT, numHeads),
-    headDim: fields.integer('head_dim', COUNT, hiddenSize / numHeads),
-    maxPositions: fields.integer('max_position_embeddings', { min: 1 }),
-    rmsNormEps: fields.number('rms_norm_eps', EPS),
+    numKvHeads: fields.integer('num_key_value_heads', COUNT, defaults.numKvHeads ?? numHeads),
+    headDim: fields.integer('head_dim', COUNT, defaults.headDim ?? hiddenSize / numHeads),
+    maxPositions: fields.integer('max_position_embeddings', { min: 1 }, defaults.maxPositions),
+    rmsNormEps: fields.number('rms_norm_eps', EPS, 1e-6),
   });
 }
 

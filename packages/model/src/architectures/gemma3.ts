@@ -23,6 +23,8 @@ export interface Gemma3Config extends DecoderSizes {
 }
 
 const BASE = { min: 1, max: 1e12 };
+/** transformers' `Gemma3TextConfig`; the larger models' files leave these out. */
+const DEFAULTS = { numHeads: 8, numKvHeads: 4, headDim: 256, maxPositions: 131_072 };
 const CAP = { min: 1e-3, max: 1e9 };
 /** Every sixth layer sees everything (arXiv 2503.19786, section 2). */
 const LAYER_PERIOD = 6;
@@ -80,7 +82,7 @@ function fromHuggingFace({ fields: config }: SettingsSource): Gemma3Config {
       `${fields.file}: hidden_activation is '${activation}', expected 'gelu_pytorch_tanh'`,
     );
   }
-  const sizes = huggingFaceDecoderSizes(fields);
+  const sizes = huggingFaceDecoderSizes(fields, DEFAULTS);
   // transformers 5 writes one set of rope parameters a kind of layer, earlier ones two bases.
   const rope = fields.object('rope_parameters');
   const full = rope?.object('full_attention');
@@ -99,7 +101,7 @@ function fromHuggingFace({ fields: config }: SettingsSource): Gemma3Config {
 }
 
 function huggingFaceWindows(fields: FieldReader, numLayers: number): (number | undefined)[] {
-  const window = fields.integer('sliding_window', { min: 1 });
+  const window = fields.integer('sliding_window', { min: 1 }, 4096);
   const types = fields.get('layer_types');
   if (types === undefined) {
     const key = fields.has('sliding_window_pattern') ? 'sliding_window_pattern' : '_sliding_window_pattern';

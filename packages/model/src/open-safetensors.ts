@@ -1,0 +1,110 @@
+import { existsSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { UnsupportedError } from '@kvasir/interfaces';
+import type { Architecture } from './architectures/architecture.js';
+import { findArchitecture } from './architectures/registry.js';
+import { FieldReader } from './checkpoint/field-reader.js';
+import { readJsonFile, readOptionalJsonFile } from './checkpoint/json-file.js';
+import {
+  readSafetensorsCheckpoint,
+  type SafetensorsCheckpoint,
+} from './checkpoint/safetensors/read-safetensors-checkpoint.js';
+import { defined } from './defined.js';
+import { describeModel } from './describe-model.js';
+import { InvalidCheckpointError } from './errors.js';
+import { huggingFaceTokenizerSource } from './hugging-face-tokenizer-source.js';
+import type { GenerationDefaults, ModelDescription, OpenModelOptions } from './model-description.js';
+import { ProgramBuilder } from './program/program-builder.js';
+
+/** Where the decoder's tensors start: a plain causal model, or the text part of a model with vision (two generations of transformers). */
+const DECODER_PREFIXES = ['model.', 'language_model.model.', 'model.language_model.'];
+
+/** Opens a safetensors file (all shards of it) beside its `config.json`. */
+export function openSafetensors(path: string, options: OpenModelOptions): ModelDescription {
+  const folder = dirname(resolve(path));
+  const configPath = join(folder, 'config.json');
+  if (!existsSync(configPath)) {
+    throw new InvalidCheckpointError(path, 'config.json', 'is missing beside it; it says what the tensors mean');
+  }
+  const fields = FieldReader.ofObject(configPath, '', readJsonFile(configPath));
+  const architecture = findArchitecture(configPath, 'huggingFaceNames', architectureName(fields));
+  refuseQuantized(fields);
+  const checkpoint = readSafetensorsCheckpoint(path);
+  const config = architecture.fromHuggingFace({ fields, readVector: () => undefined });
+  const builder = new ProgramBuilder(checkpoint, tensorNames(architecture, checkpoint));
+  const name = fields.optionalString('_name_or_path') || basename(folder);
+  const program = architecture.build(config, builder, { name, taps: options.taps ?? [] });
+  const source = huggingFaceTokenizerSource(folder, program.vocabSize);
+  const generation = generationDefaults(folder, fields, source.eosTokenId, source.bosTokenId);
+  const tokenizer = {
+    ...source,
+    ...defined('bosTokenId', generation.bosTokenId),
+    ...defined('eosTokenId', source.eosTokenId ?? generation.eosTokenIds[0]),
+  };
+  return describeModel({ architecture: architecture.name, checkpoint, program, tokenizer, generation });
+}
+
+function architectureName(fields: FieldReader): string {
+  const names = fields.get('architectures');
+  const name: unknown = Array.isArray(names) ? names[0] : undefined;
+  return typeof name === 'string' ? name : fields.fail('architectures', names, 'a list with the name of a model class');
+}
+
+function refuseQuantized(fields: FieldReader): void {
+  const method = fields.object('quantization_config')?.optionalString('quant_method');
+  if (fields.has('quantization_config')) {
+    const problem = `${fields.file}: the model is quantized with '${method ?? 'an unnamed method'}', which is not built yet; use its GGUF file or the original`;
+    throw new UnsupportedError(`quantization ${method}`, problem);
+  }
+}
+
+/** Maps GGUF-style names to those of this checkpoint. */
+function tensorNames(architecture: Architecture, checkpoint: SafetensorsCheckpoint): (name: string) => string {
+  const prefix =
+    DECODER_PREFIXES.find((candidate) => checkpoint.tensors.has(`${candidate}embed_tokens.weight`)) ?? 'model.';
+  const head = prefix.startsWith('language_model.') ? 'language_model.lm_head' : 'lm_head';
+  const roots: Readonly<Record<string, string>> = {
+    token_embd: `${prefix}embed_tokens`,
+    output_norm: `${prefix}norm`,
+    output: head,
+  };
+  return (name) => {
+    const [, layer, part, kind] = /^(?:blk\.(\d+)\.)?([a-z_]+)\.(weight|bias)$/.exec(name) as RegExpExecArray;
+    if (layer === undefined) return `${roots[part as string]}.${kind}`;
+    return `${prefix}layers.${layer}.${architecture.huggingFaceTensors[part as string]}.${kind}`;
+  };
+}
+
+function generationDefaults(
+  folder: string,
+  config: FieldReader,
+  eosTokenId: number | undefined,
+  bosTokenId: number | undefined,
+): GenerationDefaults {
+  const path = join(folder, 'generation_config.json');
+  const fields = FieldReader.ofObject(path, '', readOptionalJsonFile(path) ?? {});
+  const text = config.object('text_config') ?? config;
+  const ids = [
+    ...tokenIds(fields, 'eos_token_id'),
+    ...tokenIds(config, 'eos_token_id'),
+    ...tokenIds(text, 'eos_token_id'),
+  ];
+  if (eosTokenId !== undefined) ids.push(eosTokenId);
+  return {
+    eosTokenIds: [...new Set(ids)],
+    ...defined('bosTokenId', bosTokenId ?? tokenIds(fields, 'bos_token_id')[0] ?? tokenIds(text, 'bos_token_id')[0]),
+    ...defined('temperature', fields.optionalNumber('temperature', { max: 100 })),
+    ...defined('topP', fields.optionalNumber('top_p', { max: 1 })),
+    ...defined('topK', fields.optionalInteger('top_k')),
+  };
+}
+
+/** One id, a list of ids, or nothing. */
+function tokenIds(fields: FieldReader, key: string): number[] {
+  const value = fields.get(key);
+  if (value === undefined) return [];
+  const ids: unknown[] = Array.isArray(value) ? value : [value];
+  return ids.every((id) => Number.isInteger(id))
+    ? (ids as number[])
+    : fields.fail(key, value, 'a token id or a list of them');
+}
