@@ -10,8 +10,15 @@ export {
   QueueFullError,
   StepFailedError,
 } from './errors.js';
+export type { Completion } from './llm/completion.js';
+export type { CallOptions, Prompt } from './llm/llm.js';
+export { LLM } from './llm/llm.js';
+export type { LoadOptions } from './llm/load-options.js';
+export { availableMemoryBytes } from './memory/available-memory.js';
+export type { MemoryReport } from './memory/plan-memory.js';
 export type { EngineObserver, EngineStats, RequestRecord, StepRecord } from './observer.js';
 export type { OutputChunk, RequestFacts } from './output-stream.js';
 export { OutputStream } from './output-stream.js';
 export type { SamplingOptions } from './sampling.js';
 export { completeSampling } from './sampling.js';
+export { drawRandomSeed, seedSequence } from './seeds.js';

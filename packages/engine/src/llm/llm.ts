@@ -1,0 +1,164 @@
+import {
+  type ChatMessage,
+  type ChatTemplate,
+  type DeviceInfo,
+  InvalidArgumentError,
+  type Tokenizer,
+} from '@kvasir/interfaces';
+import { type ModelDescription, openModel } from '@kvasir/model';
+import { loadChatTemplate } from '@kvasir/tokenizer';
+import type { Engine } from '../engine.js';
+import type { CloseOptions, EngineLimits } from '../engine-options.js';
+import type { MemoryReport } from '../memory/plan-memory.js';
+import type { OutputStream } from '../output-stream.js';
+import { completeSampling, type SamplingOptions } from '../sampling.js';
+import { type Completion, complete } from './completion.js';
+import { type LoadOptions, resolveSizes } from './load-options.js';
+import { type OpenedEngine, openEngine } from './open-engine.js';
+
+/** Text, or token ids taken as they are. */
+export type Prompt = string | ArrayLike<number>;
+
+/** How one call of an {@link LLM} is cancelled. */
+export interface CallOptions {
+  /** Rejects with the signal's reason, wherever the request is. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * A loaded model: tokenizer, chat template and engine in one. Several may live in one process; each has a session of its own.
+ */
+export class LLM {
+  /** The model's own name. */
+  readonly name: string;
+  readonly description: ModelDescription;
+  readonly engine: Engine;
+  readonly tokenizer: Tokenizer;
+  /** `undefined` for a model without one. */
+  readonly chatTemplate: ChatTemplate | undefined;
+  readonly memory: MemoryReport;
+  readonly device: DeviceInfo;
+  /** Names everything that decides bits. */
+  readonly numericsId: string;
+  #numRequests = 0;
+
+  private constructor(description: ModelDescription, opened: OpenedEngine, chatTemplate: ChatTemplate | undefined) {
+    this.name = description.name;
+    this.description = description;
+    this.engine = opened.engine;
+    this.tokenizer = opened.tokenizer;
+    this.chatTemplate = chatTemplate;
+    this.memory = opened.memory;
+    this.device = opened.session.info.device;
+    this.numericsId = opened.session.info.numericsId;
+  }
+
+  /**
+   * Opens a model, settles every limit, and loads it. The event loop is not blocked.
+   * @throws {@link InvalidArgumentError} For an option that cannot be used.
+   * @throws {@link InsufficientMemoryError} If it does not fit; nothing was loaded.
+   */
+  static async load(options: LoadOptions): Promise<LLM> {
+    const sizes = resolveSizes(options);
+    options.signal?.throwIfAborted();
+    const description = typeof options.model === 'string' ? await openModel(options.model) : options.model;
+    const opened = await openEngine(description, options, sizes);
+    try {
+      return new LLM(description, opened, await openChatTemplate(description, opened.tokenizer));
+    } catch (error) {
+      await opened.engine.close();
+      throw error;
+    }
+  }
+
+  /** What every request is held to. */
+  get limits(): EngineLimits {
+    return this.engine.limits;
+  }
+
+  /**
+   * Starts a generation. It runs whether or not the stream is read; leaving the loop ends it.
+   * @throws As {@link Engine.submit}, and {@link InvalidArgumentError} for parameters.
+   */
+  stream(prompt: Prompt, params: SamplingOptions = {}, { signal }: CallOptions = {}): OutputStream {
+    const promptTokenIds = typeof prompt === 'string' ? this.tokenizer.encode(prompt) : Int32Array.from(prompt);
+    return this.#submit(promptTokenIds, params, signal);
+  }
+
+  /**
+   * Answers a conversation through the model's chat template.
+   * @throws {@link InvalidArgumentError} If the model has none.
+   */
+  chat(messages: readonly ChatMessage[], params: SamplingOptions = {}, { signal }: CallOptions = {}): OutputStream {
+    if (this.chatTemplate === undefined) {
+      throw new InvalidArgumentError(
+        'messages',
+        `${this.name} has no chat template: it is a base model, so use stream() or generate() with plain text`,
+      );
+    }
+    const text = this.chatTemplate.render(messages, { addGenerationPrompt: true });
+    // The template writes BOS and the like by itself.
+    return this.#submit(this.tokenizer.encode(text, { addSpecialTokens: false }), params, signal);
+  }
+
+  /**
+   * Completes one prompt or many, in order. Many run side by side, as many as the engine takes.
+   * If one fails, the others are ended and the promise rejects.
+   */
+  async generate(
+    prompts: Prompt | readonly Prompt[],
+    params: SamplingOptions = {},
+    { signal }: CallOptions = {},
+  ): Promise<Completion[]> {
+    const all = isOnePrompt(prompts) ? [prompts] : prompts;
+    const cancel = new AbortController();
+    const signals = signal === undefined ? cancel.signal : AbortSignal.any([signal, cancel.signal]);
+    const completions: Completion[] = new Array(all.length);
+    let next = 0;
+    const work = async (): Promise<void> => {
+      while (next < all.length) {
+        const index = next++;
+        completions[index] = await complete(this.stream(all[index]!, params, { signal: signals }));
+      }
+    };
+    const { maxNumSeqs, maxQueuedRequests } = this.limits;
+    const numWorkers = Math.min(all.length, 2 * maxNumSeqs, maxQueuedRequests);
+    try {
+      await Promise.all(Array.from({ length: numWorkers }, work));
+    } catch (error) {
+      cancel.abort(error);
+      throw error;
+    }
+    return completions;
+  }
+
+  /** Ends running requests (within `drainTimeoutMs`, default 0), then frees everything. */
+  close(options: CloseOptions = {}): Promise<void> {
+    return this.engine.close(options);
+  }
+
+  /** Closes at once. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #submit(promptTokenIds: Int32Array, params: SamplingOptions, signal: AbortSignal | undefined): OutputStream {
+    const sampling = completeSampling(params, () => this.engine.drawSeed());
+    const requestId = `llm-${++this.#numRequests}`;
+    return this.engine.submit({ requestId, promptTokenIds, sampling }, { signal });
+  }
+}
+
+function openChatTemplate({ chatTemplate }: ModelDescription, tokenizer: Tokenizer): Promise<ChatTemplate | undefined> {
+  if (chatTemplate === undefined) return Promise.resolve(undefined);
+  const textOf = (id: number | undefined) => (id === undefined ? '' : tokenizer.tokenText(id));
+  return loadChatTemplate(chatTemplate, {
+    bosToken: textOf(tokenizer.bosTokenId),
+    eosToken: textOf(tokenizer.eosTokenId),
+  });
+}
+
+function isOnePrompt(prompts: Prompt | readonly Prompt[]): prompts is Prompt {
+  if (typeof prompts === 'string') return true;
+  return prompts.length === 0 ? !Array.isArray(prompts) : typeof prompts[0] === 'number';
+}

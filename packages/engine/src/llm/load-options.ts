@@ -1,0 +1,132 @@
+import {
+  type Backend,
+  InvalidArgumentError,
+  type KvCacheDtype,
+  type LoadProgress,
+  type NumericMode,
+} from '@kvasir/interfaces';
+import type { ModelDescription } from '@kvasir/model';
+
+/** How a model is loaded. Everything but `model` and `backend` has a default. */
+export interface LoadOptions {
+  /** A path, a name of the catalogue, or an opened model. */
+  readonly model: string | ModelDescription;
+  readonly backend: Backend;
+  /** Default `auto`. */
+  readonly dtype?: NumericMode | undefined;
+  /** Default `auto`. */
+  readonly kvCacheDtype?: KvCacheDtype | undefined;
+  /** Longest sequence. Default: what the model was made for, or what the KV cache holds if that is less. */
+  readonly maxModelLen?: number | undefined;
+  /** Sequences that run at the same time. Default 64. */
+  readonly maxNumSeqs?: number | undefined;
+  /** Tokens a step. Default 512, at least `maxNumSeqs`. */
+  readonly maxNumBatchedTokens?: number | undefined;
+  /** Size of the KV cache. Default: see `planMemory`. */
+  readonly kvCacheMemoryBytes?: number | undefined;
+  /** Tokens a KV block. Default 16. */
+  readonly blockSize?: number | undefined;
+  /** Default `true`. */
+  readonly enablePrefixCaching?: boolean | undefined;
+  /** Requests that may wait. Default 1024. */
+  readonly maxQueuedRequests?: number | undefined;
+  /** Most alternatives a position. Default 64. */
+  readonly maxLogprobs?: number | undefined;
+  /** Steps submitted before the first has its result. Default 1. */
+  readonly maxInFlight?: 1 | 2 | undefined;
+  /** Makes the seeds of requests without one reproducible. Default: random seeds. */
+  readonly seed?: bigint | number | undefined;
+  /** Default: the backend's choice. */
+  readonly numThreads?: number | undefined;
+  /** Never fetch; use what is on disk. Default `false`. */
+  readonly offline?: boolean | undefined;
+  /** Bytes that the process may take. Default: what machine and control group leave. */
+  readonly availableMemoryBytes?: (() => number) | undefined;
+  readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
+  /** Cancels the loading. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Sizes with their defaults filled in; `maxModelLen` is `undefined` when it is to be derived. */
+export interface LoadSizes {
+  readonly maxModelLen: number | undefined;
+  readonly maxNumSeqs: number;
+  readonly maxNumBatchedTokens: number;
+  readonly maxNumOutputs: number;
+  readonly kvCacheMemoryBytes: number | undefined;
+  readonly blockSize: number;
+  readonly maxQueuedRequests: number;
+  readonly maxLogprobs: number;
+  readonly maxInFlight: 1 | 2;
+}
+
+const KNOWN: readonly (keyof LoadOptions)[] = [
+  'model',
+  'backend',
+  'dtype',
+  'kvCacheDtype',
+  'maxModelLen',
+  'maxNumSeqs',
+  'maxNumBatchedTokens',
+  'kvCacheMemoryBytes',
+  'blockSize',
+  'enablePrefixCaching',
+  'maxQueuedRequests',
+  'maxLogprobs',
+  'maxInFlight',
+  'seed',
+  'numThreads',
+  'offline',
+  'availableMemoryBytes',
+  'onProgress',
+  'signal',
+];
+
+/** Rows of logits a step beside those of running sequences: prompt log-probabilities use them. */
+const MIN_OUTPUTS = 64;
+
+/** @throws {@link InvalidArgumentError} Naming the first option that cannot be used, unknown ones included. */
+export function resolveSizes(options: LoadOptions): LoadSizes {
+  for (const name of Object.keys(options)) {
+    if (!KNOWN.includes(name as keyof LoadOptions)) {
+      throw new InvalidArgumentError(name, `unknown option ${name}: expected one of ${KNOWN.join(', ')}`);
+    }
+  }
+  oneOf('dtype', options.dtype, ['auto', 'float32']);
+  oneOf('kvCacheDtype', options.kvCacheDtype, ['auto', 'float32', 'float16', 'bfloat16']);
+  oneOf('maxInFlight', options.maxInFlight, [1, 2]);
+  const askedBatch = integer('maxNumBatchedTokens', options.maxNumBatchedTokens, 1);
+  const maxNumSeqs = integer('maxNumSeqs', options.maxNumSeqs, 1) ?? Math.min(64, askedBatch ?? 64);
+  const maxNumBatchedTokens = askedBatch ?? Math.max(512, maxNumSeqs);
+  if (maxNumBatchedTokens < maxNumSeqs) {
+    throw new InvalidArgumentError(
+      'maxNumBatchedTokens',
+      `maxNumBatchedTokens is ${maxNumBatchedTokens} with maxNumSeqs ${maxNumSeqs}: expected at least a token for each running sequence`,
+    );
+  }
+  integer('numThreads', options.numThreads, 1);
+  return {
+    maxModelLen: integer('maxModelLen', options.maxModelLen, 2),
+    maxNumSeqs,
+    maxNumBatchedTokens,
+    maxNumOutputs: Math.min(maxNumBatchedTokens, Math.max(MIN_OUTPUTS, maxNumSeqs)),
+    kvCacheMemoryBytes: integer('kvCacheMemoryBytes', options.kvCacheMemoryBytes, 1),
+    blockSize: integer('blockSize', options.blockSize, 1) ?? 16,
+    maxQueuedRequests: integer('maxQueuedRequests', options.maxQueuedRequests, 1) ?? 1024,
+    maxLogprobs: integer('maxLogprobs', options.maxLogprobs, 0) ?? 64,
+    maxInFlight: options.maxInFlight ?? 1,
+  };
+}
+
+function integer(name: string, value: number | undefined, min: number): number | undefined {
+  if (value !== undefined && (!Number.isSafeInteger(value) || value < min)) {
+    throw new InvalidArgumentError(name, `${name} is ${value}: expected an integer of at least ${min}`);
+  }
+  return value;
+}
+
+function oneOf<T>(name: string, value: T | undefined, allowed: readonly T[]): void {
+  if (value !== undefined && !allowed.includes(value)) {
+    throw new InvalidArgumentError(name, `${name} is ${String(value)}: expected one of ${allowed.join(', ')}`);
+  }
+}

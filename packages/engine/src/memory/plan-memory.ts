@@ -1,0 +1,81 @@
+import type { KvGroup, SessionPlan } from '@kvasir/interfaces';
+import { InsufficientMemoryError } from '../errors.js';
+import { formatBytes } from './format-bytes.js';
+
+/** Where the memory of a loaded model goes. */
+export interface MemoryReport {
+  /** Prepacked weights. */
+  readonly weightBytes: number;
+  /** Mapped checkpoint that stays resident. */
+  readonly mappedBytes: number;
+  readonly scratchBytes: number;
+  readonly kvCacheBytes: number;
+  /** What the process could take when the model was loaded. */
+  readonly availableBytes: number;
+}
+
+/** What {@link planMemory} decides on. */
+export interface MemoryDemand {
+  readonly plan: SessionPlan;
+  readonly blockSize: number;
+  readonly maxModelLen: number;
+  readonly maxNumSeqs: number;
+  readonly maxNumBatchedTokens: number;
+  /** Given by the user; `undefined` lets the machine decide. */
+  readonly kvCacheMemoryBytes: number | undefined;
+  readonly availableBytes: number;
+}
+
+/** The pool: blocks, null block included, and the report. */
+export interface MemoryPlan {
+  readonly numBlocks: number;
+  readonly report: MemoryReport;
+}
+
+/** More KV than this is not taken without being asked for. */
+const DEFAULT_KV_LIMIT_BYTES = 4 * 2 ** 30;
+/** Share of the memory left beside the weights that the KV cache takes by default; the rest is the process's and its neighbours'. */
+const DEFAULT_KV_SHARE = 0.5;
+
+/**
+ * Sizes the KV pool: as asked for, or enough for `maxNumSeqs` sequences of full length within half of what is left and 4 GiB.
+ * @throws {@link InsufficientMemoryError} If weights and pool do not fit into what is available.
+ */
+export function planMemory(demand: MemoryDemand): MemoryPlan {
+  const { plan, availableBytes, kvCacheMemoryBytes } = demand;
+  const bytesPerBlock = Math.max(1, plan.kvGroups[0]?.bytesPerBlock ?? 1);
+  const fixedBytes = plan.weightBytes + plan.mappedBytes + plan.scratchBytes;
+  const leftBytes = availableBytes - fixedBytes;
+  const fullBytes = bytesPerBlock * (1 + demand.maxNumSeqs * blocksOfSequence(demand));
+  const kvBytes =
+    kvCacheMemoryBytes ?? Math.min(fullBytes, DEFAULT_KV_LIMIT_BYTES, Math.floor(leftBytes * DEFAULT_KV_SHARE));
+  const numBlocks = Math.min(Math.floor(kvBytes / bytesPerBlock), 2 ** 31 - 1);
+  const report = {
+    weightBytes: plan.weightBytes,
+    mappedBytes: plan.mappedBytes,
+    scratchBytes: plan.scratchBytes,
+    kvCacheBytes: Math.max(0, numBlocks) * bytesPerBlock,
+    availableBytes,
+  };
+  const neededBytes = fixedBytes + Math.max(report.kvCacheBytes, bytesPerBlock * (1 + plan.kvGroups.length));
+  if (neededBytes > availableBytes) {
+    throw new InsufficientMemoryError(
+      `the model needs ${formatBytes(neededBytes)} (weights ${formatBytes(plan.weightBytes + plan.mappedBytes)}, buffers ${formatBytes(plan.scratchBytes)}, KV cache ${formatBytes(neededBytes - fixedBytes)}), ${formatBytes(availableBytes)} are available: free memory, take a smaller model, or lower kvCacheMemoryBytes or maxNumBatchedTokens`,
+      neededBytes,
+      availableBytes,
+    );
+  }
+  return { numBlocks, report };
+}
+
+function blocksOfSequence({ plan, blockSize, maxModelLen, maxNumBatchedTokens }: MemoryDemand): number {
+  return plan.kvGroups.reduce(
+    (sum, group) => sum + Math.ceil(tokensKept(group, maxModelLen, maxNumBatchedTokens) / blockSize),
+    0,
+  );
+}
+
+/** A window group keeps its window, the chunk being computed, and a block that is only partly behind. */
+function tokensKept({ window }: KvGroup, maxModelLen: number, maxNumBatchedTokens: number): number {
+  return window === undefined ? maxModelLen : Math.min(maxModelLen, window + maxNumBatchedTokens);
+}
