@@ -2,6 +2,7 @@
 //   --sanitize   with AddressSanitizer and UndefinedBehaviorSanitizer
 //   --bench      builds and runs the *_bench.cc files instead of the *_test.cc files
 //   NAME         only files whose name starts with NAME (linear, ops, ...)
+// CXX names the compiler (default g++).
 // A source that needs its own compiler flags names them in its first line: `// Flags: ...`.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
@@ -21,7 +22,7 @@ if (unknown !== undefined) {
 const names = args.filter((arg) => !arg.startsWith('-'));
 
 const compiler = env['CXX'] ?? 'g++';
-const outDir = join(root, 'build', sanitize ? 'native-tests-sanitize' : 'native-tests');
+const outDir = join(root, 'build', `native-tests-${basename(compiler)}${sanitize ? '-sanitize' : ''}`);
 const includes = ['native/vendor/include', '../../native/include'].map((path) => `-I${join(root, path)}`);
 const common = ['-std=c++17', '-O2', '-g1', '-Wall', '-Wextra', '-Wno-maybe-uninitialized', '-ffp-contract=off', '-pthread', ...includes];
 if (sanitize) common.push('-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer');

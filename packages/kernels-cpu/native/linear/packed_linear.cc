@@ -57,6 +57,7 @@ class StripLinear final : public PackedLinear {
       call.strip_panels = strip_panels(panel);
       call.first_panel = static_cast<int32_t>(panel % kStripPanels);
       call.num_panels = static_cast<int32_t>(next - panel);
+      call.strip_bytes = kStripPanels * layout_.panel_bytes;
       call.depth = layout_.depth;
       call.activations = activations;
       call.activation_stride = activation_stride_;

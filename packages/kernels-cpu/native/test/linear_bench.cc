@@ -1,6 +1,6 @@
 // Linear kernels on one and two threads against the machine: bytes of weights a second over a read-only loop of the same size,
 // and operations a second over the peak of the dot instruction, all interleaved in one process. Ratios are medians of rounds.
-//   linear_bench [rounds] [shape filter]      KVASIR_CPU_ISA=avx2|scalar: a lower path
+//   linear_bench [rounds] [shape filter] [most rows] [threads]      KVASIR_CPU_ISA=avx2|scalar: a lower path
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -63,7 +63,7 @@ class Pair {
   std::thread worker_;
 };
 
-// Reads every byte with the widest loads of the path, several lines at a time.
+// Reads every byte, several lines at a time, with prefetch.
 typedef uint64_t Line __attribute__((vector_size(64), aligned(64), may_alias));
 
 #define KVASIR_READ_BYTES(name, attributes)                                      \
@@ -89,12 +89,11 @@ KVASIR_READ_BYTES(read_bytes_avx2, __attribute__((target("avx2"))))
 #endif
 KVASIR_READ_BYTES(read_bytes_plain, )
 
-uint64_t read_bytes(Isa isa, const uint8_t* data, size_t bytes) {
+// By the widest loads of the machine, whatever path is measured.
+uint64_t read_bytes(const uint8_t* data, size_t bytes) {
 #if defined(__x86_64__)
-  if (isa == Isa::avx512) return read_bytes_avx512(data, bytes);
-  if (isa == Isa::avx2) return read_bytes_avx2(data, bytes);
-#else
-  (void)isa;
+  if (__builtin_cpu_supports("avx512f")) return read_bytes_avx512(data, bytes);
+  if (__builtin_cpu_supports("avx2")) return read_bytes_avx2(data, bytes);
 #endif
   return read_bytes_plain(data, bytes);
 }
@@ -123,7 +122,7 @@ double median(std::vector<double> values) {
 constexpr int64_t kRows[] = {1, 2, 3, 4, 6, 8, 16, 32, 64, 512};
 std::atomic<uint64_t> sink;
 
-void measure(const Shape& shape, Isa isa, bool bf16, int rounds, int threads) {
+void measure(const Shape& shape, Isa isa, bool bf16, int rounds, int64_t max_rows, int threads) {
   Random random(1);
   const int64_t row_bytes = encoded_row_bytes(shape.encoding, shape.k);
   std::vector<uint8_t> source(static_cast<size_t>(64 * row_bytes));
@@ -161,13 +160,13 @@ void measure(const Shape& shape, Isa isa, bool bf16, int rounds, int threads) {
   Pair pair(threads);
   for (const int64_t rows : kRows) {
     const double operations = 2.0 * static_cast<double>(shape.n * shape.k * shape.copies * rows);
-    if (operations > 4e11) continue;
+    if (operations > 4e11 || rows > max_rows) continue;
     std::vector<double> ratios, rates, reads;
     for (int round = 0; round < std::max(3, operations > 4e10 ? rounds / 5 : rounds); ++round) {
       const double read = pair.run([&](int thread) {
         for (int64_t i = 0; i < shape.copies; ++i) {
           const size_t begin = thread == 0 ? 0 : bytes / 2, end = thread == 0 && threads == 2 ? bytes / 2 : bytes;
-          sink += read_bytes(isa, storage + static_cast<size_t>(i) * bytes + begin / 64 * 64, end - begin);
+          sink += read_bytes(storage + static_cast<size_t>(i) * bytes + begin / 64 * 64, end - begin);
         }
       });
       const double time = pair.run([&](int thread) {
@@ -201,6 +200,8 @@ int main(int argc, char** argv) {
   using namespace kvasir::test;
   const int rounds = argc > 1 ? std::atoi(argv[1]) : 15;
   const std::string filter = argc > 2 ? argv[2] : "";
+  const int64_t max_rows = argc > 3 ? std::atoi(argv[3]) : 512;
+  const int only_threads = argc > 4 ? std::atoi(argv[4]) : 0;
   Isa isa = Isa::scalar;
   bool bf16 = false;
 #if defined(__x86_64__)
@@ -230,6 +231,8 @@ int main(int argc, char** argv) {
   std::printf("%-26s %-8s T    M\n", "shape (outputs x inputs)", "layout");
   for (const auto& shape : shapes) {
     if (std::string(shape.name).find(filter) == std::string::npos) continue;
-    for (const int threads : {1, 2}) measure(shape, isa, bf16, rounds, threads);
+    for (const int threads : {1, 2}) {
+      if (only_threads == 0 || only_threads == threads) measure(shape, isa, bf16, rounds, max_rows, threads);
+    }
   }
 }

@@ -158,6 +158,7 @@ void check_activation_block(const float* x, int64_t count, const ActivationBlock
     const double value = i < count ? static_cast<double>(x[i]) : 0;
     const double exact = absmax < 0x1p-100f ? 0 : value * 127 / static_cast<double>(absmax);
     CHECK_THAT(std::fabs(block.q[i] - exact) <= 0.5 + 127 * 0x1p-22 && std::abs(block.q[i]) <= 127, "q %d, exact %.9g", block.q[i], exact);
+    if (absmax == 127.0f) CHECK_THAT(block.q[i] == std::nearbyint(value), "q %d of %.9g: ties go to even", block.q[i], value);
     sum += block.q[i];
     if (i < 16) low += block.q[i];
   }
@@ -176,12 +177,14 @@ void test_activations(Random& random, const std::vector<Path>& paths) {
       if (round == 3) for (float& v : x) v *= 0x1p-103f;
       if (round == 4) for (float& v : x) v *= 0x1p-140f;
       if (round == 5) for (float& v : x) v *= 0x1p120f;
-      if (round == 6) for (float& v : x) v = static_cast<float>(integer(random, -254, 254)) / 2;  // ties
+      if (round == 6) {  // scale 1 and many ties
+        for (float& v : x) v = static_cast<float>(integer(random, -254, 254)) / 2;
+        for (int64_t i = 0; i < k; i += 32) x[static_cast<size_t>(i)] = 127;
+      }
       const Prepared scalar(ActivationForm::int8, Isa::scalar, x.data(), 1, k);
       const auto* blocks = reinterpret_cast<const ActivationBlock*>(scalar.row(0));
       const int64_t groups = (k + 31) / 32;
       for (int64_t g = 0; g < groups; ++g) check_activation_block(x.data() + 32 * g, std::min<int64_t>(32, k - 32 * g), blocks[g]);
-      // The ties must be real ties somewhere: 127 / absmax is 1 only where absmax is 127.
       for (const Path& path : paths) {
         const Prepared other(ActivationForm::int8, path.isa, x.data(), 1, k);
         CHECK_THAT(std::memcmp(scalar.row(0), other.row(0), static_cast<size_t>(groups) * sizeof(ActivationBlock)) == 0, "int8 row of %ld differs on %s",
@@ -210,6 +213,38 @@ void test_activations(Random& random, const std::vector<Path>& paths) {
       const Weights weights(random, WeightEncoding::q8_0, 5, 96);
       const Packed packed(weights, NumericMode::automatic, path);
       CHECK_THAT(std::isnan(forward(*packed.linear, row, 0, 1)[4]), "NaN must reach the output on %s", path.name);
+    }
+  }
+}
+
+// The float32 kernel on two values of k is one multiply-add: exact ties, cancellation and far exponents against the library's fma.
+void test_multiply_add(Random& random, const std::vector<Path>& paths) {
+  constexpr int64_t n = 64;
+  for (int round = 0; round < 200; ++round) {
+    std::vector<float> weights(2 * n);
+    const int64_t spread = round % 4 == 0 ? 60 : round % 4 * 13;
+    const auto any = [&] { return static_cast<float>(std::ldexp(uniform(random, -2, 2), static_cast<int>(integer(random, -spread, spread)))); };
+    const float b = any();
+    const float c = round % 8 == 7 ? INFINITY : any();
+    for (int64_t i = 0; i < n; ++i) {
+      weights[static_cast<size_t>(2 * i)] = 1;
+      // Half of them nearly cancel c.
+      weights[static_cast<size_t>(2 * i + 1)] = i % 2 == 0 || std::isinf(c) ? any() : -c / b * static_cast<float>(1 + std::ldexp(integer(random, -4, 4), -24));
+    }
+    const float x[2] = {c, b};
+    for (const Path& path : paths) {
+      const auto linear = PackedLinear::plan({n, 2, WeightEncoding::f32}, NumericMode::float32, path.isa, path.bf16);
+      Aligned storage(linear->packed_bytes());
+      linear->attach(storage.data);
+      linear->pack({reinterpret_cast<const uint8_t*>(weights.data()), 8, 0}, 0, linear->num_panels());
+      float out[n];
+      linear->forward(reinterpret_cast<const uint8_t*>(x), 1, out, n, 0, linear->num_panels());
+      for (int64_t i = 0; i < n; ++i) {
+        const float a = weights[static_cast<size_t>(2 * i + 1)];
+        const float expected = std::fma(a, b, c);
+        CHECK_THAT(std::memcmp(&out[i], &expected, 4) == 0, "%s: fma(%a, %a, %a) is %a, expected %a", path.name, static_cast<double>(a),
+                   static_cast<double>(b), static_cast<double>(c), static_cast<double>(out[i]), static_cast<double>(expected));
+      }
     }
   }
 }
@@ -389,6 +424,7 @@ int main() {
   const auto paths = live_paths();
   test_decode(random);
   test_activations(random, paths);
+  test_multiply_add(random, paths);
   test_oracle(random, paths);
   test_invariance(random, paths);
   test_layout(random, paths);

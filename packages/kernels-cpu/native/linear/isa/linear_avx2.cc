@@ -23,6 +23,9 @@ KVASIR_INLINE __m256i broadcast_i32(const void* p) {
   return _mm256_set1_epi32(value);
 }
 
+// Keeps GCC from turning a chain of additions into a tree, whose leaves it would spill.
+KVASIR_INLINE void pin(__m256i& x) { asm("" : "+x"(x)); }
+
 constexpr int chunk_steps(int bits) { return bits == 4 ? 8 : bits == 5 ? 4 : bits == 6 ? 2 : 1; }
 
 // Codes of step s (0..7) for 8 outputs.
@@ -86,6 +89,7 @@ KVASIR_INLINE void dot_steps(const uint8_t* codes, const uint8_t* high, int half
         for (int h = 0; h < H; ++h) {
           const __m256i product = products<C>(w[h], q);
           partial[r][h] = s == chunk ? product : _mm256_add_epi16(partial[r][h], product);
+          pin(partial[r][h]);
         }
       }
     }

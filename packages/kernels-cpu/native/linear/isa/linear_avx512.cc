@@ -9,7 +9,10 @@
 namespace kvasir {
 namespace {
 
-constexpr int64_t kPrefetchBytes = 4096;
+constexpr int64_t kFloatPrefetchBytes = 4096;
+// How far ahead a tile of full width fetches: measured, like every distance here, against the bandwidth of a plain read loop.
+constexpr int64_t kRowPrefetchBytes = 8192;
+constexpr int64_t kTilePrefetchBytes = 16384;
 
 inline __attribute__((always_inline)) void dot4(__m512i& sum, __m512i codes, __m512i q) {
   asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(codes), "v"(q));
@@ -82,7 +85,8 @@ struct SuperScales {
 
 template <int P>
 inline __attribute__((always_inline)) void expand_super_scales(const uint8_t* header, SuperScales<P>& out) {
-  const __m512i byte = _mm512_set1_epi32(255);
+  // Byte j of each word, zero-extended.
+  const __m512i first = _mm512_broadcast_i32x4(_mm_setr_epi32(-0x7f7f8000, -0x7f7f7ffc, -0x7f7f7ff8, -0x7f7f7ff4));  // 0x80808000 + 0, 4, 8, 12
   const __m512i six = _mm512_set1_epi8(63);
   const __m512i four = _mm512_set1_epi8(15);
   const __m512i top = _mm512_set1_epi8(0x30);
@@ -97,10 +101,13 @@ inline __attribute__((always_inline)) void expand_super_scales(const uint8_t* he
     const __m512i minimums[2] = {
         _mm512_and_si512(b, six),
         _mm512_ternarylogic_epi32(_mm512_srli_epi16(b, 2), top, _mm512_and_si512(_mm512_srli_epi16(c, 4), four), 0xea)};
+#pragma GCC unroll 2
     for (int half = 0; half < 2; ++half) {
+#pragma GCC unroll 4
       for (int j = 0; j < 4; ++j) {
-        const __m512i s = _mm512_and_si512(_mm512_srli_epi32(scales[half], 8 * j), byte);
-        const __m512i m = _mm512_and_si512(_mm512_srli_epi32(minimums[half], 8 * j), byte);
+        const __m512i byte = _mm512_add_epi32(first, _mm512_set1_epi32(j));
+        const __m512i s = _mm512_shuffle_epi8(scales[half], byte);
+        const __m512i m = _mm512_shuffle_epi8(minimums[half], byte);
         out.scale[4 * half + j][p] = _mm512_mul_ps(d, _mm512_cvtepi32_ps(s));
         out.minimum[4 * half + j][p] = _mm512_mul_ps(dmin, _mm512_cvtepi32_ps(m));
       }
@@ -117,7 +124,7 @@ inline __attribute__((always_inline)) const ActivationBlock& activation(const ui
   return *reinterpret_cast<const ActivationBlock*>(a + static_cast<size_t>(r) * stride);
 }
 
-// Adds one group (or, for Q6_K, one half of it: STEP_PAIRS 2) to the sums.
+// Adds the step pairs [begin, end) of a group to the dots: all four, or for Q6_K one half.
 template <Codec C, int R, int P>
 inline __attribute__((always_inline)) void dot_group(const uint8_t* codes, const uint8_t* high, const uint8_t* a, size_t stride, int begin, int end,
                                                      __m512i (&dot)[R][P]) {
@@ -185,8 +192,26 @@ inline __attribute__((always_inline)) void start(__m512i (&dot)[R][P], const uin
   }
 }
 
+// Which groups a tile prefetches, and how far ahead. The tiles that share a strip share the work of fetching the next one.
+struct Pace {
+  int64_t distance;
+  int64_t phase;   // 1..period: groups until the first prefetch
+  int64_t period;
+};
+
+template <Codec C, int P>
+inline __attribute__((always_inline)) void prefetch_group(const uint8_t* codes, const uint8_t* high, const uint8_t* scales, int64_t distance) {
+  constexpr CodecTraits T = traits(C);
+#pragma GCC unroll 32
+  for (int line = 0; line < P * T.code_bytes; line += 64) _mm_prefetch(codes + distance + line, _MM_HINT_T0);
+#pragma GCC unroll 32
+  for (int line = 0; line < P * T.high_bytes; line += 64) _mm_prefetch(high + distance + line, _MM_HINT_T0);
+#pragma GCC unroll 32
+  for (int line = 0; line < P * T.scale_bytes; line += 64) _mm_prefetch(scales + distance + line, _MM_HINT_T0);
+}
+
 template <Codec C, int R, int P>
-void integer_tile(const StripCall& c, int panel, int64_t row) {
+void integer_tile(const StripCall& c, int panel, int64_t row, const Pace& pace) {
   constexpr CodecTraits T = traits(C);
   const int64_t width = c.strip_panels;
   const size_t stride = c.activation_stride;
@@ -200,17 +225,21 @@ void integer_tile(const StripCall& c, int panel, int64_t row) {
 #pragma GCC unroll 8
     for (int p = 0; p < P; ++p) sums.value[r][p] = _mm512_setzero_ps();
   }
+  int64_t until_prefetch = pace.phase;
   for (int64_t block = 0; block < c.depth; ++block) {
     const uint8_t* header = w + at * T.header_bytes;
     [[maybe_unused]] SuperScales<P> super;
+#pragma GCC unroll 16
+    for (int line = 0; line < P * T.header_bytes; line += 64) _mm_prefetch(header + pace.distance + line, _MM_HINT_T0);
     if constexpr (T.header_bytes == 256) expand_super_scales<P>(header, super);
     w += width * T.header_bytes;
     for (int j = 0; j < T.groups_per_block; ++j) {
       const uint8_t* codes = w + at * T.code_bytes;
       const uint8_t* high = w + width * T.code_bytes + at * T.high_bytes;
       const uint8_t* scales = w + width * (T.code_bytes + T.high_bytes) + at * T.scale_bytes;
-      if constexpr (R <= 4) {
-        for (int line = 0; line < P * group_bytes(C); line += 64) _mm_prefetch(codes + kPrefetchBytes + line, _MM_HINT_T0);
+      if (--until_prefetch == 0) {
+        until_prefetch = pace.period;
+        prefetch_group<C, P>(codes, high, scales, pace.distance);
       }
       __m512i dot[R][P];
       __m512 scale[P];
@@ -256,33 +285,37 @@ void integer_tile(const StripCall& c, int panel, int64_t row) {
 }
 
 template <Codec C, int R>
-void integer_rows(const StripCall& c, int64_t row) {
+void integer_rows(const StripCall& c, int64_t row, Pace pace) {
   constexpr int kWide = R <= 3 ? 4 : 2;
   int panel = 0;
-  for (; panel + kWide <= c.num_panels; panel += kWide) integer_tile<C, R, kWide>(c, panel, row);
+  // A tile of the full width reads one stream and stays near; the others share the strip and fetch the next one.
+  if (kWide == 4 && c.num_panels == 4) pace.distance = R == 1 ? kRowPrefetchBytes : c.strip_bytes < kTilePrefetchBytes ? c.strip_bytes : kTilePrefetchBytes;
+  for (; panel + kWide <= c.num_panels; panel += kWide) integer_tile<C, R, kWide>(c, panel, row, pace);
   if constexpr (kWide == 4) {
     if (panel + 2 <= c.num_panels) {
-      integer_tile<C, R, 2>(c, panel, row);
+      integer_tile<C, R, 2>(c, panel, row, pace);
       panel += 2;
     }
   }
-  if (panel < c.num_panels) integer_tile<C, R, 1>(c, panel, row);
+  if (panel < c.num_panels) integer_tile<C, R, 1>(c, panel, row, pace);
 }
 
 // Splits the rows into as few tiles as possible, of nearly equal size.
 template <Codec C>
 void integer_kernel(const StripCall& c) {
   constexpr int64_t kMaxRows = 6;
-  int64_t tiles = (c.rows + kMaxRows - 1) / kMaxRows;
-  for (int64_t row = 0; tiles > 0; --tiles) {
-    const int64_t rows = (c.rows - row + tiles - 1) / tiles;
+  const int64_t tiles = (c.rows + kMaxRows - 1) / kMaxRows;
+  int64_t row = 0;
+  for (int64_t tile = 0; tile < tiles; ++tile) {
+    const int64_t rows = (c.rows - row + tiles - tile - 1) / (tiles - tile);
+    const Pace pace = {c.strip_bytes, tile + 1, tiles};
     switch (rows) {
-      case 1: integer_rows<C, 1>(c, row); break;
-      case 2: integer_rows<C, 2>(c, row); break;
-      case 3: integer_rows<C, 3>(c, row); break;
-      case 4: integer_rows<C, 4>(c, row); break;
-      case 5: integer_rows<C, 5>(c, row); break;
-      default: integer_rows<C, 6>(c, row); break;
+      case 1: integer_rows<C, 1>(c, row, pace); break;
+      case 2: integer_rows<C, 2>(c, row, pace); break;
+      case 3: integer_rows<C, 3>(c, row, pace); break;
+      case 4: integer_rows<C, 4>(c, row, pace); break;
+      case 5: integer_rows<C, 5>(c, row, pace); break;
+      default: integer_rows<C, 6>(c, row, pace); break;
     }
     row += rows;
   }
@@ -305,7 +338,7 @@ void f32_tile(const StripCall& c, int panel, int64_t row) {
 #pragma GCC unroll 4
     for (int p = 0; p < P; ++p) {
       weight[p] = _mm512_loadu_ps(w + 16 * p);
-      if constexpr (R <= 4) _mm_prefetch(w + 16 * p + kPrefetchBytes / 4, _MM_HINT_T0);
+      if constexpr (R <= 4) _mm_prefetch(w + 16 * p + kFloatPrefetchBytes / 4, _MM_HINT_T0);
     }
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {

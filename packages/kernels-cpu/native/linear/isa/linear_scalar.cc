@@ -1,7 +1,6 @@
 // Flags: -O3 -ffp-contract=off
 //
 // The portable path: plain C++, any architecture. It states what the vector paths compute.
-#include <math.h>
 #include <string.h>
 
 #include "../encoding.h"
@@ -15,9 +14,19 @@ constexpr int kSteps = 8;
 
 float load_f16(const uint8_t* bytes) { return f16_to_f32(load_u16(bytes)); }
 
-// Codes of one (group, panel) as [step][output][4], and its scales.
+// Compilers map these to whatever vectors the target has.
+typedef int16_t Short8 __attribute__((vector_size(16)));
+typedef uint8_t Byte8 __attribute__((vector_size(8)));
+
+Short8 widen(const uint8_t* bytes) {
+  Byte8 narrow;
+  memcpy(&narrow, bytes, 8);
+  return __builtin_convertvector(narrow, Short8);
+}
+
+// Codes of one (group, panel) as [step][output][4], eight vectors a step, and its scales.
 struct Group {
-  uint8_t codes[kSteps * 64];
+  Short8 codes[kSteps * 8];
   float scale[2][kPanel];  // two halves; equal but for Q6_K
   float minimum[kPanel];
 };
@@ -29,23 +38,21 @@ struct Location {
   const uint8_t* scales;
 };
 
-void unpack_codes(const CodecTraits& t, const Location& from, uint8_t* codes) {
-  if (t.bits == 8) {
-    memcpy(codes, from.codes, 512);
-    return;
-  }
-  for (int i = 0; i < kSteps / 2; ++i) {
-    for (int b = 0; b < 64; ++b) {
-      codes[128 * i + b] = from.codes[64 * i + b] & 15;
-      codes[128 * i + 64 + b] = from.codes[64 * i + b] >> 4;
-    }
-  }
-  if (t.bits == 5) {
-    for (int b = 0; b < 512; ++b) codes[b] |= static_cast<uint8_t>(((from.high[b / 8] >> (b % 8)) & 1) << 4);
-  }
-  if (t.bits == 6) {
-    for (int s = 0; s < kSteps; ++s) {
-      for (int b = 0; b < 64; ++b) codes[64 * s + b] |= static_cast<uint8_t>(((from.high[64 * (s / 4) + b] >> (2 * (s % 4))) & 3) << 4);
+template <Codec C>
+void unpack_codes(const Location& from, Short8* codes) {
+  constexpr int kBits = traits(C).bits;
+  for (int v = 0; v < kSteps * 8; ++v) {
+    const int step = v / 8, part = v % 8;
+    if constexpr (kBits == 8) {
+      codes[v] = widen(from.codes + 8 * v) - 128;
+    } else {
+      const Short8 raw = widen(from.codes + 64 * (step / 2) + 8 * part);
+      codes[v] = step % 2 == 0 ? raw & 15 : raw >> 4;
+      if constexpr (kBits == 5) {
+        const Short8 bit = {1, 2, 4, 8, 16, 32, 64, 128};
+        codes[v] |= ((bit & from.high[v]) != 0) & 16;
+      }
+      if constexpr (kBits == 6) codes[v] |= ((widen(from.high + 64 * (step / 4) + 8 * part) >> (2 * (step % 4))) & 3) << 4;
     }
   }
 }
@@ -70,35 +77,72 @@ void unpack_scales(const Location& from, int j, Group* group) {
   }
 }
 
-// Sum of codes * q over steps [begin, end).
-void dot_steps(const uint8_t* codes, const int8_t* q, int begin, int end, int32_t dot[kPanel]) {
+// Adds codes * q over steps [begin, end) to dot. A lane sums one product a step in int16, so at most
+// 4 bits: 8 * 15 * 127, 5 bits: 8 * 31 * 127, 6 bits: 4 * 63 * 127, 8 bits: 2 * 128 * 127, all below 2^15.
+void dot_steps(const Short8* codes, const int8_t* q, int begin, int end, int32_t dot[kPanel]) {
+  Short8 sums[8] = {};
   for (int s = begin; s < end; ++s) {
-    for (int n = 0; n < kPanel; ++n) {
-      const uint8_t* u = codes + 64 * s + 4 * n;
-      const int8_t* a = q + 4 * s;
-      dot[n] += u[0] * a[0] + u[1] * a[1] + u[2] * a[2] + u[3] * a[3];
-    }
+    const int8_t* a = q + 4 * s;
+    const Short8 quad = {a[0], a[1], a[2], a[3], a[0], a[1], a[2], a[3]};
+    for (int v = 0; v < 8; ++v) sums[v] += codes[8 * s + v] * quad;
+  }
+  for (int v = 0; v < 8; ++v) {
+    dot[2 * v] += sums[v][0] + sums[v][1] + sums[v][2] + sums[v][3];
+    dot[2 * v + 1] += sums[v][4] + sums[v][5] + sums[v][6] + sums[v][7];
   }
 }
+
+// c[n] = a[n] * b[n] + c[n] with one rounding. Without an instruction for it: the product of two floats is exact in double, and a
+// sum rounded to odd at 53 bits rounds to 24 bits as the exact sum would (Boldo and Melquiond, "Emulation of FMA and correctly
+// rounded sums: proved algorithms using rounding to odd").
+#if defined(__FP_FAST_FMAF)
+void fuse(const float* a, const float* b, float* c) {
+  for (int n = 0; n < kPanel; ++n) c[n] = __builtin_fmaf(a[n], b[n], c[n]);
+}
+#else
+typedef double Double2 __attribute__((vector_size(16)));
+typedef int64_t Long2 __attribute__((vector_size(16)));
+
+Double2 load2(const float* p) { return Double2{p[0], p[1]}; }
+
+void fuse(const float* a, const float* b, float* c) {
+  for (int n = 0; n < kPanel; n += 2) {
+    const Double2 product = load2(a + n) * load2(b + n);
+    const Double2 addend = load2(c + n);
+    const Double2 sum = product + addend;
+    const Double2 back = sum - product;
+    const Double2 error = (product - (sum - back)) + (addend - back);
+    const Long2 above = error > 0, below = error < 0;  // neither where the sum is exact, infinite or NaN
+    const auto bits = reinterpret_cast<Long2>(sum);
+    const Long2 toward_error = (above ^ (sum > 0)) | 1;
+    const Long2 is_even_and_inexact = (above | below) & ~bits & 1;
+    const auto odd = reinterpret_cast<Double2>(bits + (toward_error & -is_even_and_inexact));
+    c[n] = static_cast<float>(odd[0]);
+    c[n + 1] = static_cast<float>(odd[1]);
+  }
+}
+#endif
 
 template <Codec C>
 void accumulate(const Group& group, const ActivationBlock& a, float sum[kPanel]) {
   constexpr CodecTraits t = traits(C);
-  if constexpr (C == Codec::u6_super) {
-    const int32_t half_sum[2] = {a.low_sum, a.sum - a.low_sum};
-    for (int half = 0; half < 2; ++half) {
-      int32_t dot[kPanel] = {};
-      dot_steps(group.codes, a.q, 4 * half, 4 * half + 4, dot);
-      for (int n = 0; n < kPanel; ++n) {
-        sum[n] = fmaf(static_cast<float>(dot[n] - t.zero * half_sum[half]), group.scale[half][n] * a.scale, sum[n]);
-      }
-    }
-  } else {
+  constexpr int kChunk = t.bits == 8 ? 2 : t.bits == 6 ? 4 : 8;
+  constexpr int32_t kZero = t.bits == 8 ? 0 : t.zero;  // 8-bit codes were made signed
+  constexpr int kParts = C == Codec::u6_super ? 2 : 1;
+  for (int part = 0; part < kParts; ++part) {
+    const int end = kSteps / kParts * (part + 1);
+    const int32_t q_sum = kParts == 1 ? a.sum : part == 0 ? a.low_sum : a.sum - a.low_sum;
     int32_t dot[kPanel] = {};
-    dot_steps(group.codes, a.q, 0, kSteps, dot);
+    for (int s = kSteps / kParts * part; s < end; s += kChunk) dot_steps(group.codes, a.q, s, s + kChunk, dot);
+    float value[kPanel], scale[kPanel];
     for (int n = 0; n < kPanel; ++n) {
-      sum[n] = fmaf(static_cast<float>(dot[n] - t.zero * a.sum), group.scale[0][n] * a.scale, sum[n]);
-      if constexpr (t.has_minimum) sum[n] = fmaf(group.minimum[n], a.scaled_sum, sum[n]);
+      value[n] = static_cast<float>(dot[n] - kZero * q_sum);
+      scale[n] = group.scale[part][n] * a.scale;
+    }
+    fuse(value, scale, sum);
+    if constexpr (t.has_minimum) {
+      for (float& n : value) n = a.scaled_sum;
+      fuse(group.minimum, value, sum);
     }
   }
 }
@@ -126,7 +170,7 @@ void integer_kernel(const StripCall& c) {
           const uint8_t* scales = high + c.strip_panels * t.high_bytes;
           const Location from = {header, position + panel * t.code_bytes, high + panel * t.high_bytes, scales + panel * t.scale_bytes};
           Group group;
-          unpack_codes(t, from, group.codes);
+          unpack_codes<C>(from, group.codes);
           unpack_scales<C>(from, j, &group);
           for (int r = 0; r < rows; ++r) {
             const uint8_t* a = c.activations + static_cast<size_t>(row + r) * c.activation_stride;
@@ -149,7 +193,9 @@ void f32_kernel(const StripCall& c) {
       const auto* w = reinterpret_cast<const float*>(c.strip) + (c.first_panel + p) * kPanel;
       float sum[kPanel] = {};
       for (int64_t k = 0; k < c.depth; ++k, w += c.strip_panels * kPanel) {
-        for (int n = 0; n < kPanel; ++n) sum[n] = fmaf(w[n], x[k], sum[n]);
+        float value[kPanel];
+        for (float& n : value) n = x[k];
+        fuse(w, value, sum);
       }
       memcpy(c.out + row * c.out_stride + p * kPanel, sum, sizeof(float) * static_cast<size_t>(valid_columns(c, p)));
     }
