@@ -1,1 +1,11 @@
-export {};
+export {
+  type CloseOptions,
+  createServer,
+  type KvasirServer,
+  type ListenOptions,
+  type ServerAddress,
+} from './create-server.js';
+export type { ErrorBody } from './error-mapping.js';
+export { ListenError, RequestError, type RequestErrorCode } from './errors.js';
+export type { ServedModel, ServedModelObserver, ServedModelStats } from './served-model.js';
+export type { KvasirServerOptions } from './server-options.js';

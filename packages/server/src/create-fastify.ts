@@ -1,0 +1,124 @@
+import type { Server } from 'node:http';
+import {
+  type FastifyHttpOptions,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  fastify,
+  LogController,
+} from 'fastify';
+import { toWireError } from './error-mapping.js';
+import { RequestError } from './errors.js';
+import { logWhenClosed } from './http/access-log.js';
+import { Authenticator } from './http/authentication.js';
+import { answerClientError } from './http/client-errors.js';
+import { parseJsonBody } from './http/json-body.js';
+import { checkMediaType } from './http/media-type.js';
+import { requestIdFrom } from './http/request-id.js';
+import { RouteTable } from './http/route-table.js';
+import type { Lifecycle } from './lifecycle.js';
+import { quote } from './requests/describe-value.js';
+import { addChatCompletions } from './routes/chat-completions.js';
+import { addCompletions } from './routes/completions.js';
+import { addModels } from './routes/models.js';
+import { addOperations } from './routes/operations.js';
+import { addTokens } from './routes/tokens.js';
+import type { ServerContext } from './server-context.js';
+import type { ResolvedServerOptions } from './server-options.js';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Open to everyone, also when the server has API keys. */
+    isPublic?: boolean;
+  }
+}
+
+/** The fastify instance with every hook, parser and route. */
+export function createFastify(context: ServerContext, lifecycle: Lifecycle): FastifyInstance {
+  const instance = fastify(fastifyOptions(context.options));
+  addHooks(instance, context, lifecycle);
+  addJsonParser(instance, context.options.maxJsonDepth);
+  addErrorHandlers(instance);
+  addChatCompletions(instance, context);
+  addCompletions(instance, context);
+  addModels(instance, context);
+  addTokens(instance, context);
+  addOperations(instance, context, lifecycle);
+  return instance;
+}
+
+function fastifyOptions(options: ResolvedServerOptions): FastifyHttpOptions<Server> {
+  return {
+    ...loggerOptions(options.logger),
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: options.maxBodyBytes,
+    requestTimeout: options.requestTimeoutMs,
+    keepAliveTimeout: options.keepAliveTimeoutMs,
+    forceCloseConnections: true,
+    return503OnClosing: false,
+    http: { maxHeaderSize: options.maxHeaderBytes },
+    genReqId: (raw) => requestIdFrom(raw.headers['x-request-id']),
+    clientErrorHandler: answerClientError,
+    frameworkErrors: (error, request, reply) => sendError(error, request, reply as unknown as FastifyReply),
+    routerOptions: { maxParamLength: 512 },
+  };
+}
+
+function loggerOptions(logger: ResolvedServerOptions['logger']): FastifyHttpOptions<Server> {
+  if (typeof logger === 'object' && 'info' in logger && typeof logger.info === 'function') {
+    return { loggerInstance: logger } as FastifyHttpOptions<Server>;
+  }
+  return { logger } as FastifyHttpOptions<Server>;
+}
+
+function addHooks(instance: FastifyInstance, { options }: ServerContext, lifecycle: Lifecycle): void {
+  const authenticator = new Authenticator(options.apiKeys);
+  instance.decorateRequest('access', null as never);
+  instance.addHook('onRequest', (request, reply, done) => {
+    request.access = { arrivedAt: options.now() };
+    reply.header('x-request-id', request.id);
+    logWhenClosed(request, reply, options.now);
+    if (request.routeOptions.config.isPublic !== true) authenticator.check(request.headers.authorization);
+    if (request.method === 'POST') {
+      lifecycle.checkOpen();
+      if (!request.is404) checkMediaType(request.headers['content-type'], request.headers['content-encoding']);
+    }
+    done();
+  });
+}
+
+function addJsonParser(instance: FastifyInstance, maxDepth: number): void {
+  instance.removeAllContentTypeParsers();
+  instance.addContentTypeParser<Buffer>('*', { parseAs: 'buffer' }, (_request, bytes, done) => {
+    try {
+      done(null, parseJsonBody(bytes, maxDepth));
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+}
+
+function addErrorHandlers(instance: FastifyInstance): void {
+  const routes = new RouteTable();
+  instance.addHook('onRoute', ({ method, url }) => routes.add(url, method));
+  instance.setErrorHandler((error, request, reply) => sendError(error, request, reply));
+  instance.setNotFoundHandler((request, reply) => {
+    const path = request.url.split('?', 1)[0]!;
+    const allowed = routes.methodsOf(path);
+    if (allowed.length === 0) {
+      throw new RequestError('ERR_UNKNOWN_ROUTE', `there is no ${request.method} ${quote(path)}; check the path`);
+    }
+    reply.header('allow', allowed.join(', '));
+    throw new RequestError(
+      'ERR_METHOD_NOT_ALLOWED',
+      `${path} does not take ${request.method}; use ${allowed.join(' or ')}`,
+    );
+  });
+}
+
+function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const wire = toWireError(error, request.id);
+  if (wire.isInternal) request.log.error({ err: error, id: request.id }, 'request failed');
+  if (request.access !== null) request.access.errorCode = wire.body.error.code ?? undefined;
+  return reply.code(wire.status).headers(wire.headers).type('application/json; charset=utf-8').send(wire.body);
+}

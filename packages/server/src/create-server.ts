@@ -1,0 +1,153 @@
+import type { AddressInfo } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import { createFastify } from './create-fastify.js';
+import { ListenError } from './errors.js';
+import { Lifecycle } from './lifecycle.js';
+import { LazyMetrics } from './metrics/lazy-metrics.js';
+import type { ServedModel } from './served-model.js';
+import type { ServerContext } from './server-context.js';
+import { type KvasirServerOptions, resolveOptions } from './server-options.js';
+
+/** Where to listen. */
+export interface ListenOptions {
+  /** Default `127.0.0.1`. */
+  readonly host?: string;
+  /** 0 takes a free one. Default 8000. */
+  readonly port?: number;
+}
+
+/** Where a server listens. */
+export interface ServerAddress {
+  readonly host: string;
+  readonly port: number;
+  /** `http://host:port`. */
+  readonly url: string;
+}
+
+/** How {@link KvasirServer.close} ends. */
+export interface CloseOptions {
+  /** Running requests may end within this time; then they are aborted. Default 30,000. */
+  readonly drainTimeoutMs?: number;
+}
+
+/** An HTTP server over one model. */
+export interface KvasirServer {
+  /** @throws {@link ListenError} When the address is in use or not allowed. */
+  listen(options?: ListenOptions): Promise<ServerAddress>;
+  /** `undefined` until the server listens. */
+  readonly address: ServerAddress | undefined;
+  /** Stops taking requests, lets running ones end within a bound, then closes. Later calls only shorten the bound. The model stays open. */
+  close(options?: CloseOptions): Promise<void>;
+  /** For further routes and plugins, before `listen`. Routes added here want an API key too. */
+  readonly fastify: FastifyInstance;
+}
+
+/** prom-client is loaded this long after the server listens, unless a scrape comes first. */
+const METRICS_LOAD_DELAY_MS = 1000;
+const DEFAULT_DRAIN_TIMEOUT_MS = 30_000;
+/** Aborted requests get this long to write their last event before their sockets are destroyed. */
+const ABORT_GRACE_MS = 500;
+
+/**
+ * Puts a model on the wire: OpenAI's chat and completions, vLLM's tokenize and metrics.
+ * @throws {@link InvalidArgumentError} Naming an option that is unknown or unusable.
+ */
+export function createServer(model: ServedModel, options: KvasirServerOptions = {}): KvasirServer {
+  const resolved = resolveOptions(options);
+  const modelNames = resolved.servedModelNames ?? [model.name];
+  const { metricsRegistry: registry, metricsPrefix: prefix } = resolved;
+  const metrics = new LazyMetrics(model, { registry, prefix, modelName: modelNames[0]! });
+  const createdAt = Math.floor(Date.now() / 1000);
+  const context: ServerContext = {
+    model,
+    modelNames,
+    createdAt,
+    options: resolved,
+    metrics,
+    generations: new Map(),
+  };
+  return new ModelServer(context);
+}
+
+class ModelServer implements KvasirServer {
+  readonly fastify: FastifyInstance;
+  readonly #context: ServerContext;
+  readonly #lifecycle = new Lifecycle();
+  readonly #stopObserving: () => void;
+  #address: ServerAddress | undefined;
+  #metricsTimer: NodeJS.Timeout | undefined;
+  #closing: Promise<void> | undefined;
+  readonly #drainTimers: NodeJS.Timeout[] = [];
+  #giveUp: () => void = () => {};
+  readonly #givenUp = new Promise<void>((resolve) => {
+    this.#giveUp = resolve;
+  });
+
+  constructor(context: ServerContext) {
+    this.#context = context;
+    this.fastify = createFastify(context, this.#lifecycle);
+    this.#stopObserving = context.model.observe(context.metrics);
+  }
+
+  get address(): ServerAddress | undefined {
+    return this.#address;
+  }
+
+  async listen({ host = '127.0.0.1', port = 8000 }: ListenOptions = {}): Promise<ServerAddress> {
+    try {
+      await this.fastify.listen({ host, port });
+    } catch (cause) {
+      throw toListenError(cause, host, port);
+    }
+    const bound = this.fastify.server.address() as AddressInfo;
+    this.#address = { host, port: bound.port, url: `http://${host.includes(':') ? `[${host}]` : host}:${bound.port}` };
+    this.#lifecycle.advance('ready');
+    this.#metricsTimer = setTimeout(() => void this.#context.metrics.load(), METRICS_LOAD_DELAY_MS).unref();
+    return this.#address;
+  }
+
+  close({ drainTimeoutMs = DEFAULT_DRAIN_TIMEOUT_MS }: CloseOptions = {}): Promise<void> {
+    this.#lifecycle.advance('draining');
+    this.#drainTimers.push(setTimeout(() => this.#abortAll(), drainTimeoutMs));
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await Promise.race([this.#idle(), this.#givenUp]);
+    for (const timer of this.#drainTimers) clearTimeout(timer);
+    clearTimeout(this.#metricsTimer);
+    await this.fastify.close();
+    this.#stopObserving();
+    this.#lifecycle.advance('closed');
+  }
+
+  async #idle(): Promise<void> {
+    const { generations } = this.#context;
+    while (generations.size > 0) await Promise.all(generations.values());
+  }
+
+  #abortAll(): void {
+    for (const generation of this.#context.generations.keys()) generation.abort();
+    this.#drainTimers.push(setTimeout(this.#giveUp, ABORT_GRACE_MS));
+  }
+}
+
+function toListenError(cause: unknown, host: string, port: number): unknown {
+  const code = (cause as { code?: unknown }).code;
+  const address = `${host}:${port}`;
+  if (code === 'EADDRINUSE') {
+    return new ListenError(address, `${address} is in use by another program; stop it or choose another port`, {
+      cause,
+    });
+  }
+  if (code === 'EACCES') {
+    return new ListenError(address, `listening on ${address} is not permitted; choose a port above 1023`, { cause });
+  }
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
+    return new ListenError(address, `${host} is not an address of this machine; choose one that is, 127.0.0.1 say`, {
+      cause,
+    });
+  }
+  return cause;
+}

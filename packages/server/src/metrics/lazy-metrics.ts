@@ -1,0 +1,79 @@
+import type { Registry } from 'prom-client';
+import type { FinishedRequest, ServedModel, ServedModelObserver } from '../served-model.js';
+import { PrometheusMetrics } from './prometheus-metrics.js';
+
+/** Options of {@link LazyMetrics}. */
+export interface LazyMetricsOptions {
+  /** Default: one of the server's own. */
+  readonly registry: Registry | undefined;
+  readonly prefix: string;
+  readonly modelName: string;
+}
+
+/** Text of a scrape. */
+export interface Scrape {
+  readonly contentType: string;
+  readonly text: string;
+}
+
+type Observer = Required<ServedModelObserver>;
+
+/**
+ * Metrics that load prom-client (about 20 ms) only when it is first needed, so that a cold start does not wait for it.
+ * What happens before is kept and replayed.
+ */
+export class LazyMetrics implements Observer {
+  readonly #model: ServedModel;
+  readonly #options: LazyMetricsOptions;
+  #pending: ((observer: Observer) => void)[] = [];
+  #observer: Observer | undefined;
+  #loading: Promise<Registry> | undefined;
+
+  constructor(model: ServedModel, options: LazyMetricsOptions) {
+    this.#model = model;
+    this.#options = options;
+  }
+
+  onFirstToken(ms: number): void {
+    if (this.#observer !== undefined) this.#observer.onFirstToken(ms);
+    else this.#pending.push((observer) => observer.onFirstToken(ms));
+  }
+
+  onInterToken(ms: number): void {
+    if (this.#observer !== undefined) this.#observer.onInterToken(ms);
+    else this.#pending.push((observer) => observer.onInterToken(ms));
+  }
+
+  onStep(step: { readonly numTokens: number }): void {
+    if (this.#observer !== undefined) this.#observer.onStep(step);
+    else this.#pending.push((observer) => observer.onStep(step));
+  }
+
+  onFinish(request: FinishedRequest): void {
+    if (this.#observer !== undefined) this.#observer.onFinish(request);
+    else this.#pending.push((observer) => observer.onFinish(request));
+  }
+
+  /** Loads prom-client, once. */
+  load(): Promise<Registry> {
+    this.#loading ??= this.#load();
+    return this.#loading;
+  }
+
+  /** Every series of the registry, in Prometheus' text format. */
+  async scrape(): Promise<Scrape> {
+    const registry = await this.load();
+    return { contentType: registry.contentType, text: await registry.metrics() };
+  }
+
+  async #load(): Promise<Registry> {
+    const client = await import('prom-client');
+    const { prefix, modelName } = this.#options;
+    const registry = this.#options.registry ?? new client.Registry();
+    const { observer } = new PrometheusMetrics(client, this.#model, { registry, prefix, modelName });
+    for (const replay of this.#pending) replay(observer);
+    this.#pending = [];
+    this.#observer = observer;
+    return registry;
+  }
+}

@@ -1,0 +1,61 @@
+import type { FinishReason, RequestUsage } from '@kvasir/interfaces';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { toWireError } from '../error-mapping.js';
+import type { Generation, PromptDelta } from '../generation.js';
+import { ClientGoneError, SSE_DONE, SseStream, sseFrame } from '../http/sse-stream.js';
+import { toUsageBody } from '../wire/usage.js';
+import { recordOutputs } from './collected-output.js';
+
+/** What differs between the streams of the two routes. */
+export interface StreamPlan {
+  readonly numPrompts: number;
+  readonly stallTimeoutMs: number;
+  /** Sent with the first chunk. */
+  readonly preamble: string;
+  /** Chunk of a delta, `''` when it says nothing. */
+  readonly frame: (delta: PromptDelta) => string;
+  /** Chunk with the usage, when asked for. */
+  readonly usageFrame: ((usage: ReturnType<typeof toUsageBody>) => string) | undefined;
+  /** What a prompt's usage is to the client. */
+  readonly usage: (usage: RequestUsage) => RequestUsage;
+}
+
+/**
+ * Answers with server-sent events. Nothing is sent before the first delta, so that whatever goes wrong until then still
+ * has its status; what goes wrong later is an error event that ends the stream.
+ */
+export async function streamGeneration(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  generation: Generation,
+  plan: StreamPlan,
+): Promise<FastifyReply> {
+  const deltas = generation.deltas();
+  let next = await deltas.next();
+  reply.hijack();
+  const stream = new SseStream(reply.raw, reply.getHeaders() as Record<string, string>, plan.stallTimeoutMs);
+  const ends: { usage: RequestUsage; finishReason: FinishReason }[] = [];
+  let lead = plan.preamble;
+  try {
+    for (; next.done !== true; next = await deltas.next()) {
+      const [prompt, delta] = next.value;
+      if (delta.finishReason !== undefined) {
+        ends[prompt] = { usage: plan.usage(delta.usage), finishReason: delta.finishReason };
+      }
+      const frames = lead + plan.frame(next.value);
+      lead = '';
+      if (frames !== '') await stream.write(frames);
+    }
+    recordOutputs(request.access, ends);
+    stream.end((plan.usageFrame?.(toUsageBody(ends.map(({ usage }) => usage))) ?? '') + SSE_DONE);
+  } catch (error) {
+    await deltas.return(undefined);
+    if (error instanceof ClientGoneError) return reply;
+    const wire = toWireError(error, request.id);
+    if (wire.isInternal) request.log.error({ err: error, id: request.id }, 'stream failed');
+    request.access.finish = 'error';
+    request.access.errorCode = wire.body.error.code ?? undefined;
+    stream.end(sseFrame(JSON.stringify(wire.body)));
+  }
+  return reply;
+}

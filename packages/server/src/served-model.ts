@@ -1,0 +1,85 @@
+import type {
+  ChatTemplate,
+  FinishReason,
+  GenerateRequest,
+  OutputDelta,
+  RequestUsage,
+  Tokenizer,
+} from '@kvasir/interfaces';
+
+/** A model that can be served: the part of an engine that HTTP needs. */
+export interface ServedModel {
+  /** Name under which clients ask for it, unless the server's options give others. */
+  readonly name: string;
+  /** Most tokens of a sequence, prompt and output together. */
+  readonly maxModelLen: number;
+  readonly tokenizer: Tokenizer;
+  /** `undefined` when the checkpoint has none; chat is then refused. */
+  readonly chatTemplate: ChatTemplate | undefined;
+
+  /** A seed for a request that has none. */
+  drawSeed(): bigint;
+
+  /**
+   * Admits a request. Deltas wait for a slow consumer by growing, never by queueing.
+   * @param options - `arrivalMs`: when the HTTP request came, on the clock of `performance.now()`.
+   * @throws {@link KvasirError} `ERR_QUEUE_FULL` when the admission queue has no room.
+   */
+  submit(request: GenerateRequest, options?: { readonly arrivalMs?: number }): AsyncIterable<OutputDelta>;
+
+  /** Ends a request wherever it is; its blocks are free after the last step that holds it. Unknown ids are ignored. */
+  abort(requestId: string): unknown;
+
+  /** Numbers as of now. */
+  stats(): ServedModelStats;
+
+  /** What broke it for good; `undefined` or absent while all is well. */
+  readonly failure?: Error | undefined;
+
+  /** Calls `observer` for each event, until the returned function is called. */
+  observe(observer: ServedModelObserver): () => void;
+}
+
+/** Numbers of a {@link ServedModel}: gauges as of now, counters since it was loaded. */
+export interface ServedModelStats {
+  readonly numRunning: number;
+  readonly numWaiting: number;
+  /** Share of the KV blocks that sequences hold, 0 to 1. */
+  readonly kvCacheUsage: number;
+  readonly numBlocks: number;
+  readonly numFreeBlocks: number;
+  readonly promptTokens: number;
+  readonly cachedPromptTokens: number;
+  readonly generationTokens: number;
+  readonly numPreemptions: number;
+  /** Prompt tokens looked up in the prefix cache, and found there. */
+  readonly prefixQueriedTokens: number;
+  readonly prefixHitTokens: number;
+  /** Requests that ended, by reason. */
+  readonly finished: Readonly<Record<FinishReason, number>>;
+}
+
+/** One request that ended. Intervals are `undefined` where a stage was not reached. */
+export interface FinishedRequest {
+  readonly usage: RequestUsage;
+  readonly maxTokens: number;
+  /** Arrival to first step. */
+  readonly queueMs: number | undefined;
+  /** First step to first token. */
+  readonly prefillMs: number | undefined;
+  /** First token to last. */
+  readonly decodeMs: number | undefined;
+  /** First step to last token. */
+  readonly inferenceMs: number | undefined;
+  /** Arrival to end. */
+  readonly endToEndMs: number;
+}
+
+/** Hears what a {@link ServedModel} does. */
+export interface ServedModelObserver {
+  /** Arrival to first token. */
+  onFirstToken?(ms: number): void;
+  onInterToken?(ms: number): void;
+  onStep?(step: { readonly numTokens: number }): void;
+  onFinish?(request: FinishedRequest): void;
+}

@@ -1,0 +1,109 @@
+import type { PositionLogprobs, Tokenizer, TokenLogprob } from '@kvasir/interfaces';
+
+/** JSON has no infinity; OpenAI's stand-in for an impossible token. */
+const MIN_LOGPROB = -9999;
+
+/** One token in OpenAI's chat form. */
+export interface ChatTokenLogprob {
+  readonly token: string;
+  readonly logprob: number;
+  /** The token's own bytes, which may be part of a character. */
+  readonly bytes: readonly number[];
+}
+
+/** `choices[].logprobs` of a chat. */
+export interface ChatLogprobs {
+  readonly content: readonly (ChatTokenLogprob & { readonly top_logprobs: readonly ChatTokenLogprob[] })[];
+}
+
+/** `choices[].logprobs` of a completion. Offsets count Unicode code points. */
+export interface CompletionLogprobs {
+  readonly text_offset: readonly number[];
+  readonly token_logprobs: readonly (number | null)[];
+  readonly tokens: readonly string[];
+  readonly top_logprobs: readonly (Readonly<Record<string, number>> | null)[];
+}
+
+/** vLLM's `prompt_logprobs`: `null` for the first token, then token id to its numbers. */
+export type PromptLogprobs = readonly (Readonly<
+  Record<string, { readonly logprob: number; readonly rank: number; readonly decoded_token: string }>
+> | null)[];
+
+/** OpenAI's chat form of some positions. */
+export function toChatLogprobs(positions: readonly PositionLogprobs[], tokenizer: Tokenizer): ChatLogprobs {
+  const one = (entry: TokenLogprob): ChatTokenLogprob => ({
+    token: tokenizer.tokenText(entry.tokenId),
+    logprob: clamp(entry.logprob),
+    bytes: Array.from(tokenizer.tokenBytes(entry.tokenId)),
+  });
+  return { content: positions.map(({ chosen, top }) => ({ ...one(chosen), top_logprobs: top.map(one) })) };
+}
+
+/**
+ * OpenAI's completion form of some tokens; positions without numbers (a prompt's first token) are `null`.
+ * @param startOffset - Code points of text before the first token.
+ */
+export function toCompletionLogprobs(
+  tokenIds: readonly number[],
+  positions: readonly (PositionLogprobs | undefined)[],
+  tokenizer: Tokenizer,
+  startOffset: number,
+): CompletionLogprobs {
+  const tokens = tokenIds.map((id) => tokenizer.tokenText(id));
+  const offsets: number[] = [];
+  let offset = startOffset;
+  for (const token of tokens) {
+    offsets.push(offset);
+    offset += countCodePoints(token);
+  }
+  return {
+    text_offset: offsets,
+    token_logprobs: tokenIds.map((_, i) => {
+      const position = positions[i];
+      return position === undefined ? null : clamp(position.chosen.logprob);
+    }),
+    tokens,
+    top_logprobs: tokenIds.map((_, i) => {
+      const position = positions[i];
+      return position === undefined ? null : topByText(position, tokenizer);
+    }),
+  };
+}
+
+/** vLLM's form of a prompt's positions. */
+export function toPromptLogprobs(
+  positions: readonly (PositionLogprobs | undefined)[],
+  tokenizer: Tokenizer,
+): PromptLogprobs {
+  return positions.map((position) => {
+    if (position === undefined) return null;
+    return Object.fromEntries(
+      [position.chosen, ...position.top].map(({ tokenId, logprob, rank }) => [
+        String(tokenId),
+        { logprob: clamp(logprob), rank, decoded_token: tokenizer.tokenText(tokenId) },
+      ]),
+    );
+  });
+}
+
+/** Unicode code points of `text`. */
+export function countCodePoints(text: string): number {
+  let count = 0;
+  for (const _ of text) count++;
+  return count;
+}
+
+/** Top tokens by text, then the chosen one. Of tokens with equal text the most likely stays, the chosen one always. */
+function topByText({ chosen, top }: PositionLogprobs, tokenizer: Tokenizer): Readonly<Record<string, number>> {
+  const byText = new Map<string, number>();
+  for (const { tokenId, logprob } of top) {
+    const text = tokenizer.tokenText(tokenId);
+    if (!byText.has(text)) byText.set(text, clamp(logprob));
+  }
+  byText.set(tokenizer.tokenText(chosen.tokenId), clamp(chosen.logprob));
+  return Object.fromEntries(byText);
+}
+
+function clamp(logprob: number): number {
+  return Number.isFinite(logprob) ? Math.max(logprob, MIN_LOGPROB) : MIN_LOGPROB;
+}
