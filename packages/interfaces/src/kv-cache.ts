@@ -77,7 +77,7 @@ export interface KvCacheManager {
 
   /**
    * Declares the first `numComputed` tokens final and computed: full blocks are published, blocks behind a window are released.
-   * @param tokenIds - All tokens of the sequence so far, at least `numComputed`; grows only at its end from call to call.
+   * @param tokenIds - The sequence's tokens; the first `numComputed` are read, and are the same as in earlier calls as far as those went.
    */
   commit(sequence: SequenceId, tokenIds: ArrayLike<number>, numComputed: number): void;
 

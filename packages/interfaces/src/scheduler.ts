@@ -8,7 +8,7 @@ export interface SequenceSpec {
   readonly maxLength: number;
   readonly salt?: string;
   readonly extraKey?: string;
-  /** Every prompt position yields an output row; prefix reads are skipped. */
+  /** Every prompt position yields an output row, again after a preemption; prefix reads are skipped. */
   readonly promptLogprobs: boolean;
   /** Never planned ahead of its last sample (grammars). */
   readonly needsSync: boolean;
@@ -80,7 +80,10 @@ export interface Scheduler {
    */
   abort(sequence: SequenceId): boolean;
 
-  /** Offers draft tokens for the next row of a running sequence; they may be cut or dropped. */
+  /**
+   * Offers draft tokens for the next row of a running sequence; they may be cut or dropped. They are dropped while a sample
+   * of it is in flight, so a sequence that is drafted for is best added with `needsSync`.
+   */
   offerDrafts(sequence: SequenceId, tokenIds: readonly number[]): void;
 
   /**
