@@ -1,13 +1,23 @@
-// What one schedule() + commit() costs: 256 sequences run, 64 of them leave and 64 others join in every step.
-// Prompts are opened (and hashed) at admission, which is part of schedule(); they are new each time, so nothing is cached.
+// What one schedule() + commit() costs with 256 sequences running, of which 64 leave and 64 others join in every step.
+// Prompts are new each time. With prefix caching their blocks are hashed as they fill, which is part of commit().
 import { createKvCacheManager } from '@kvasir/block-manager';
 import { createScheduler } from '@kvasir/scheduler';
 
 const NUM_RUNNING = 256;
 const PROMPT_LENGTH = 64;
+const NUM_STEPS = 2_000;
 
-function measure({ numChurn, maxInFlight, numBlocks, numSteps }) {
-  const kvCache = createKvCacheManager({ numBlocks, blockSize: 16, groups: [{ kind: 'full', bytesPerBlock: 1 }] });
+const NOTHING = { tokenIds: [], numAccepted: 0, ended: false };
+const TOKEN = { tokenIds: [17], numAccepted: 0, ended: false };
+const LAST_TOKEN = { tokenIds: [17], numAccepted: 0, ended: true };
+
+function measure({ numChurn, maxInFlight, numBlocks, enablePrefixCaching }) {
+  const kvCache = createKvCacheManager({
+    numBlocks,
+    blockSize: 16,
+    groups: [{ kind: 'full', bytesPerBlock: 1 }],
+    enablePrefixCaching,
+  });
   const scheduler = createScheduler({
     kvCache,
     maxNumSeqs: NUM_RUNNING,
@@ -15,47 +25,50 @@ function measure({ numChurn, maxInFlight, numBlocks, numSteps }) {
     maxModelLen: 4096,
     maxInFlight,
   });
-  // A sequence lives for as many steps as it takes all to be replaced once; without churn, for all of them.
-  const lifetime = numChurn === 0 ? 4000 : NUM_RUNNING / numChurn;
   let nextId = 1;
   const add = () => {
-    const promptTokenIds = Int32Array.from({ length: PROMPT_LENGTH }, (_, i) => (nextId * 31 + i) % 50_000);
-    const spec = { promptTokenIds, maxLength: PROMPT_LENGTH + lifetime, promptLogprobs: false, needsSync: false };
-    scheduler.add({ id: nextId++, ...spec });
+    const promptTokenIds = Int32Array.from({ length: PROMPT_LENGTH }, (_, i) => (nextId * 31 + i * i) % 50_000);
+    scheduler.add({ id: nextId++, promptTokenIds, maxLength: 4096, promptLogprobs: false, needsSync: false });
   };
-  const noToken = { tokenIds: [], numAccepted: 0, ended: false };
-  const token = { tokenIds: [17], numAccepted: 0, ended: false };
-  const outcomes = [];
+  const ended = new Set();
   const inFlight = [];
   const micros = [];
-  const alive = new Map();
-  for (let step = 0; step < numSteps; step++) {
-    const numJoin = step === 0 ? NUM_RUNNING : numChurn;
-    // At first they have arrived spread out, so that later equally many leave in every step.
-    for (let i = 0; i < numJoin; i++) add();
+  for (let i = 0; i < NUM_RUNNING; i++) add();
+  for (let step = 0; step < NUM_STEPS; step++) {
     const start = performance.now();
-    const plan = scheduler.schedule();
+    inFlight.push(scheduler.schedule());
     const planned = performance.now();
-    inFlight.push(plan);
     if (inFlight.length < maxInFlight) continue;
-    const oldest = inFlight.shift();
-    outcomes.length = 0;
-    for (const row of oldest.rows) outcomes.push(row.samples && alive.get(row.sequence) !== 'ended' ? token : noToken);
+
+    const plan = inFlight.shift();
+    let numEnding = 0;
+    const outcomes = plan.rows.map((row) => {
+      if (!row.samples || ended.has(row.sequence)) return NOTHING;
+      if (numEnding >= numChurn) return TOKEN;
+      numEnding++;
+      ended.add(row.sequence);
+      return LAST_TOKEN;
+    });
     const answered = performance.now();
-    scheduler.commit(oldest, outcomes);
+    scheduler.commit(plan, outcomes);
     micros.push((planned - start + performance.now() - answered) * 1000);
+    for (let i = 0; i < numEnding; i++) add();
   }
   micros.splice(0, micros.length >> 2);
   micros.sort((a, b) => a - b);
-  const at = (part) => micros[Math.floor(part * (micros.length - 1))].toFixed(0);
-  return `${at(0.5)} us median, ${at(0.99)} us 99th percentile; ${scheduler.stats().numRunning} running, ${scheduler.stats().numWaiting} waiting`;
+  const at = (part) => micros[Math.floor(part * (micros.length - 1))].toFixed(0).padStart(4);
+  return `${at(0.5)} us median, ${at(0.99)} us 99th percentile`;
 }
 
-for (const numBlocks of [8_192, 1_000_000]) {
-  for (const maxInFlight of [1, 2]) {
-    for (const numChurn of [0, 64]) {
-      const text = measure({ numChurn, maxInFlight, numBlocks, numSteps: 2_000 });
-      process.stdout.write(`${numBlocks} blocks, ${maxInFlight} in flight, ${numChurn} join and leave a step: ${text}\n`);
+for (const numBlocks of [40_000, 1_000_000]) {
+  for (const enablePrefixCaching of [false, true]) {
+    for (const maxInFlight of [1, 2]) {
+      for (const numChurn of [0, 64]) {
+        const result = measure({ numChurn, maxInFlight, numBlocks, enablePrefixCaching });
+        process.stdout.write(
+          `${numBlocks} blocks, ${enablePrefixCaching ? 'hashing' : 'no hash'}, ${maxInFlight} in flight, ${numChurn} leave and join a step: ${result}\n`,
+        );
+      }
     }
   }
 }

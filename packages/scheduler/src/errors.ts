@@ -2,8 +2,11 @@ import { KvasirError, type SequenceId } from '@kvasir/interfaces';
 
 /** A sequence could not run even alone. Nothing has changed. */
 export class SequenceTooLongError extends KvasirError {
+  /** The id as it was given. */
   readonly sequence: SequenceId;
+  /** Tokens that it could grow to. */
   readonly maxLength: number;
+  /** Tokens that there would be room for. */
   readonly limit: number;
 
   constructor(sequence: SequenceId, maxLength: number, limit: number, why: string) {
@@ -19,6 +22,7 @@ export class SequenceTooLongError extends KvasirError {
 
 /** A sequence was added while one of the same id is here. Nothing has changed. */
 export class DuplicateSequenceError extends KvasirError {
+  /** The id as it was given. */
   readonly sequence: SequenceId;
 
   constructor(sequence: SequenceId) {

@@ -24,7 +24,7 @@ const POLICIES = { fcfs } as const;
 
 /**
  * Makes a continuous-batching scheduler over a KV cache.
- * @throws {@link InvalidArgumentError} for an option that cannot be used, unknown ones included.
+ * @throws `InvalidArgumentError` for an option that cannot be used, unknown ones included.
  */
 export function createScheduler(options: SchedulerOptions): Scheduler {
   return new ContinuousBatchingScheduler(resolveOptions(options));

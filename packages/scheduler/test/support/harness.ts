@@ -10,13 +10,6 @@ export interface AddOptions {
   readonly needsSync?: boolean;
 }
 
-/** What a plan must keep to, seen from outside. */
-export interface PlanFacts {
-  readonly plan: StepPlan;
-  /** Nothing was in flight when it was made. */
-  readonly wasIdle: boolean;
-}
-
 /** An engine in small: adds, submits, commits, and checks every plan against what anyone can see from outside. */
 export class Harness {
   readonly scheduler: Scheduler;

@@ -1,0 +1,83 @@
+import { InvariantError, type SequenceId, type SlotId } from '@kvasir/interfaces';
+import { beforeEach, expect, it } from 'vitest';
+import { checkBookkeeping } from '../src/integrity.js';
+import { PlanRing } from '../src/plan-ring.js';
+import { fcfs } from '../src/policies/fcfs.js';
+import { RunningSet } from '../src/running-set.js';
+import { ScheduledSequence } from '../src/scheduled-sequence.js';
+import { Slots } from '../src/slots.js';
+import { WaitingQueue } from '../src/waiting-queue.js';
+
+const make = (arrival: number) =>
+  new ScheduledSequence(
+    {
+      id: (arrival + 1) as SequenceId,
+      promptTokenIds: Int32Array.of(1, 2),
+      maxLength: 9,
+      promptLogprobs: false,
+      needsSync: false,
+    },
+    arrival,
+  );
+
+let one: ScheduledSequence;
+let two: ScheduledSequence;
+let last: ScheduledSequence;
+let running: RunningSet;
+let waiting: WaitingQueue;
+let slots: Slots;
+let plans: PlanRing;
+let sequences: Map<SequenceId, ScheduledSequence>;
+const check = () => checkBookkeeping({ sequences, running, waiting, slots, plans });
+
+/** Two run, one of them in a plan; the third waits. */
+beforeEach(() => {
+  [one, two, last] = [make(0), make(1), make(2)];
+  running = new RunningSet(fcfs);
+  waiting = new WaitingQueue(fcfs);
+  slots = new Slots(3);
+  plans = new PlanRing(1);
+  sequences = new Map([one, two, last].map((sequence) => [sequence.id, sequence]));
+  for (const sequence of [one, two]) {
+    Object.assign(sequence, { status: 'running', slot: slots.take() });
+    running.add(sequence);
+  }
+  waiting.push(last);
+  const plan = plans.next();
+  Object.assign(plan.addRow(), { state: one, samples: true });
+  Object.assign(one, { numInFlight: 1, numPlanned: 2, numPlaceholders: 1 });
+  plans.push(plan);
+});
+
+it('finds nothing where all is well', () => {
+  check();
+});
+
+it.each<[string, () => void]>([
+  ['rows in flight', () => plans.pop()],
+  ['samples in flight', () => Object.assign(one, { numPlaceholders: 0 })],
+  ['slot is not its own', () => Object.assign(two, { slot: one.slot })],
+  ['slot is not its own', () => Object.assign(two, { slot: 3 as SlotId })],
+  ['slots leaked', () => slots.take()],
+  ['slot is released but not taken', () => slots.release(2 as SlotId)],
+  ['lengths out of order', () => Object.assign(two, { numComputed: 1 })],
+  ['lengths out of order', () => Object.assign(two, { numComputed: 2, numPlanned: 2 })],
+  ['planned past its end', () => Object.assign(two, { length: 10 })],
+  ['a waiting sequence holds something', () => Object.assign(last, { numPlanned: 1 })],
+  ['queued sequence does not know its place', () => Object.assign(last, { queueIndex: 1 })],
+  ['queued sequence is not waiting', () => Object.assign(last, { status: 'running' })],
+  ['running set holds another', () => Object.assign(two, { status: 'ended' })],
+  ['an ended sequence was kept', () => [Object.assign(two, { status: 'ended' }), running.sweep()]],
+  ['running set is out of order', () => Object.assign(one, { arrival: 5 })],
+  ['queues', () => sequences.delete(last.id)],
+])('names the damage: %s', (message, damage) => {
+  let thrown: unknown;
+  try {
+    damage();
+    check();
+  } catch (error) {
+    thrown = error;
+  }
+  expect(thrown).toBeInstanceOf(InvariantError);
+  expect((thrown as InvariantError).message).toContain(message);
+});
