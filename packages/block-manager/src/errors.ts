@@ -2,6 +2,7 @@ import { KvasirError, type SequenceId } from '@kvasir/interfaces';
 
 /** A sequence was named that is not open: it was never opened, or is closed already. Nothing has changed. */
 export class UnknownSequenceError extends KvasirError {
+  /** The id as it was given. */
   readonly sequence: SequenceId;
 
   constructor(sequence: SequenceId) {
@@ -15,6 +16,7 @@ export class UnknownSequenceError extends KvasirError {
 
 /** A sequence was opened twice. Nothing has changed. */
 export class DuplicateSequenceError extends KvasirError {
+  /** The id as it was given. */
   readonly sequence: SequenceId;
 
   constructor(sequence: SequenceId) {

@@ -22,7 +22,7 @@ import { firstVisibleBlock, maxVisibleBlocks } from './window.js';
 
 /**
  * Makes the bookkeeper of a paged KV cache.
- * @throws {@link InvalidArgumentError} for an option that cannot be used, unknown ones included.
+ * @throws `InvalidArgumentError` for an option that cannot be used, unknown ones included.
  */
 export function createKvCacheManager(options: KvCacheManagerOptions): KvCacheManager {
   checkOptions(options);

@@ -33,7 +33,7 @@ abstract class OnSequence implements fc.Command<Model, Real> {
   }
 }
 
-export class Open implements fc.Command<Model, Real> {
+class Open implements fc.Command<Model, Real> {
   readonly tokens: readonly number[];
   readonly salt: string;
   readonly skip: boolean;
@@ -79,7 +79,7 @@ function open(
 }
 
 /** Reserves and writes: what a submitted step does. Unknown tokens are made up as it goes. */
-export class Write extends OnSequence {
+class Write extends OnSequence {
   readonly next: readonly number[];
 
   constructor(pick: number, next: readonly number[]) {
@@ -118,7 +118,7 @@ export class Write extends OnSequence {
   }
 }
 
-export class Commit extends OnSequence {
+class Commit extends OnSequence {
   readonly part: number;
 
   constructor(pick: number, part: number) {
@@ -136,7 +136,7 @@ export class Commit extends OnSequence {
 }
 
 /** A step from submit to commit, with nothing in between. */
-export class Step extends Write {
+class Step extends Write {
   override act(sequence: ModelSequence, model: Model, real: Real): void {
     super.act(sequence, model, real);
     if (sequence.written === sequence.computed) return;
@@ -146,7 +146,7 @@ export class Step extends Write {
   }
 }
 
-export class Truncate extends OnSequence {
+class Truncate extends OnSequence {
   readonly back: number;
 
   constructor(pick: number, back: number) {
@@ -169,7 +169,7 @@ export class Truncate extends OnSequence {
   }
 }
 
-export class Fork extends OnSequence {
+class Fork extends OnSequence {
   readonly back: number;
 
   constructor(pick: number, back: number) {
@@ -191,7 +191,7 @@ export class Fork extends OnSequence {
   }
 }
 
-export class Close extends OnSequence {
+class Close extends OnSequence {
   act(sequence: ModelSequence, model: Model, real: Real): void {
     real.close(sequence.id);
     model.sequences.splice(model.sequences.indexOf(sequence), 1);
@@ -199,7 +199,7 @@ export class Close extends OnSequence {
 }
 
 /** Preemption and resume: with full attention everything that was committed comes back at once. */
-export class Reopen extends OnSequence {
+class Reopen extends OnSequence {
   act(sequence: ModelSequence, model: Model, real: Real): void {
     real.close(sequence.id);
     model.sequences.splice(model.sequences.indexOf(sequence), 1);
@@ -210,7 +210,7 @@ export class Reopen extends OnSequence {
   }
 }
 
-export class Sent extends OnSequence {
+class Sent extends OnSequence {
   act(sequence: ModelSequence, model: Model, real: Real): void {
     real.markSent(sequence.id);
     model.groups.forEach((_, group) => {
@@ -220,7 +220,7 @@ export class Sent extends OnSequence {
   }
 }
 
-export class Reset implements fc.Command<Model, Real> {
+class Reset implements fc.Command<Model, Real> {
   check(): boolean {
     return true;
   }
@@ -238,7 +238,7 @@ export class Reset implements fc.Command<Model, Real> {
 }
 
 /** Calls that a confused caller makes: a typed error, and nothing has changed. */
-export class Misuse extends OnSequence {
+class Misuse extends OnSequence {
   act(sequence: ModelSequence, model: Model, real: Real): void {
     const unknown = 999_999 as SequenceId;
     const beyond = sequence.written + 10 * model.blockSize;
