@@ -4,6 +4,19 @@ export { FakeSession, type FakeSessionControl, fakeLogits } from './fake-backend
 export { createFakeTokenizer } from './fake-backend/fake-tokenizer.js';
 export { EMPTY_PREFIX, extendPrefix } from './fake-backend/prefix-hash.js';
 export { SimulatedKv } from './fake-backend/simulated-kv.js';
+export {
+  GOLDEN_MARGIN,
+  GOLDEN_TOLERANCE,
+  type GoldenLogprob,
+  type GoldenModel,
+  type Goldens,
+  goldenDivergence,
+  LLAMA_CPP_DIVERGENCE,
+  readGoldens,
+} from './goldens/goldens.js';
 export { fcParameters } from './property/fast-check-parameters.js';
 export { type TinyRequest, type TinyRequestBounds, tinyRequest } from './property/requests.js';
 export { type InitOp, type OutputSpec, StepBuilder } from './step/step-builder.js';
+export { createTinyModel, type TinyModel } from './tiny-model/create-tiny-model.js';
+export { seededRandom } from './tiny-model/random.js';
+export { type EncodingName, type TinyModelSpec, tinyModelSpec } from './tiny-model/tiny-model-spec.js';
