@@ -7,6 +7,10 @@ export {
   type SafetensorsCheckpoint,
 } from './checkpoint/safetensors/read-safetensors-checkpoint.js';
 export { InvalidCheckpointError } from './errors.js';
+export { type CheckpointSummary, inspectCheckpoint, type TensorTypeSummary } from './inspect-checkpoint.js';
 export type { GenerationDefaults, ModelDescription, OpenModelOptions } from './model-description.js';
 export { openModel } from './open-model.js';
 export { validateProgram } from './program/validate-program.js';
+export type { TensorData } from './writers/tensor-data.js';
+export { type GgufContent, type GgufWriteValue, writeGguf } from './writers/write-gguf.js';
+export { writeSafetensors } from './writers/write-safetensors.js';
