@@ -97,9 +97,11 @@ function readSafetensors(path: string): { checkpoint: Checkpoint; settings: Sett
 
 function ggufText(value: GgufValue): string {
   if (typeof value !== 'object') return cut(String(value));
-  const shown = Array.from(value.values.slice(0, 6), (element) =>
-    JSON.stringify(typeof element === 'bigint' ? String(element) : element),
-  );
+  const elements: ArrayLike<string | number | boolean | bigint> = value.values;
+  const shown = Array.from({ length: Math.min(6, elements.length) }, (_, index) => {
+    const element = elements[index];
+    return typeof element === 'string' ? JSON.stringify(element) : String(element);
+  });
   return cut(`${value.elementType}[${value.values.length}] ${shown.join(' ')}`);
 }
 

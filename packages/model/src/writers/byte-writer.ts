@@ -7,10 +7,6 @@ export class ByteWriter {
     return this.#length;
   }
 
-  u8(value: number): void {
-    this.#bytes.writeUInt8(value, this.#take(1));
-  }
-
   u32(value: number): void {
     this.#bytes.writeUInt32LE(value, this.#take(4));
   }

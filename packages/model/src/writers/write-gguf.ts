@@ -2,6 +2,7 @@ import type { Encoding } from '@kvasir/interfaces';
 import { encodingName } from '@kvasir/quant';
 import {
   GGUF_TENSOR_TYPES,
+  GGUF_VALUE_BYTES,
   GGUF_VALUE_TYPES,
   type GgufArray,
   type GgufValueType,
@@ -58,52 +59,48 @@ function typeId(path: string, name: string, encoding: Encoding): number {
 }
 
 function writeValue(header: ByteWriter, value: GgufWriteValue): void {
-  if (typeof value === 'string') return writeTyped(header, 'string', value);
-  if (typeof value === 'boolean') return writeTyped(header, 'bool', value);
-  if (typeof value === 'number') {
-    const isU32 = Number.isInteger(value) && value >= 0 && value < 2 ** 32;
-    return writeTyped(header, isU32 ? 'u32' : 'f32', value);
+  if (typeof value !== 'object') {
+    const type = plainType(value);
+    header.u32(GGUF_VALUE_TYPES.indexOf(type));
+    writeScalar(header, type, value);
+  } else if ('type' in value) {
+    header.u32(GGUF_VALUE_TYPES.indexOf(value.type));
+    writeScalar(header, value.type, value.value);
+  } else {
+    const elementType = value.elementType as GgufScalarType;
+    header.u32(GGUF_VALUE_TYPES.indexOf('array'));
+    header.u32(GGUF_VALUE_TYPES.indexOf(elementType));
+    header.u64(value.values.length);
+    for (const element of value.values) writeScalar(header, elementType, element);
   }
-  if ('type' in value) return writeTyped(header, value.type, value.value);
-  const elementType = value.elementType as GgufValueType;
-  header.u32(GGUF_VALUE_TYPES.indexOf('array'));
-  header.u32(GGUF_VALUE_TYPES.indexOf(elementType));
-  header.u64(value.values.length);
-  for (const element of value.values) writeScalar(header, elementType, element);
 }
 
-function writeTyped(header: ByteWriter, type: GgufValueType, value: string | boolean | number | bigint): void {
-  header.u32(GGUF_VALUE_TYPES.indexOf(type));
-  writeScalar(header, type, value);
+function plainType(value: string | boolean | number): GgufScalarType {
+  if (typeof value === 'string') return 'string';
+  if (typeof value === 'boolean') return 'bool';
+  return Number.isInteger(value) && value >= 0 && value < 2 ** 32 ? 'u32' : 'f32';
 }
 
-function writeScalar(header: ByteWriter, type: GgufValueType, value: string | boolean | number | bigint): void {
-  switch (type) {
-    case 'string':
-      return header.string(String(value));
-    case 'bool':
-      return header.u8(value ? 1 : 0);
-    case 'u8':
-      return header.u8(Number(value));
-    case 'i8':
-      return header.view(1, (view) => view.setInt8(0, Number(value)));
-    case 'u16':
-      return header.view(2, (view) => view.setUint16(0, Number(value), true));
-    case 'i16':
-      return header.view(2, (view) => view.setInt16(0, Number(value), true));
-    case 'u32':
-      return header.u32(Number(value));
-    case 'i32':
-      return header.view(4, (view) => view.setInt32(0, Number(value), true));
-    case 'f32':
-      return header.view(4, (view) => view.setFloat32(0, Number(value), true));
-    case 'f64':
-      return header.view(8, (view) => view.setFloat64(0, Number(value), true));
-    case 'u64':
-      return header.u64(BigInt(value));
-    case 'i64':
-      return header.view(8, (view) => view.setBigInt64(0, BigInt(value), true));
-    case 'array':
-      throw new InvalidCheckpointError('metadata', 'array', 'arrays of arrays cannot be written');
-  }
+type GgufScalarType = Exclude<GgufValueType, 'array'>;
+
+const SETTERS: Readonly<Record<Exclude<GgufScalarType, 'string'>, (view: DataView, value: number | bigint) => void>> = {
+  u8: (view, value) => view.setUint8(0, Number(value)),
+  i8: (view, value) => view.setInt8(0, Number(value)),
+  u16: (view, value) => view.setUint16(0, Number(value), true),
+  i16: (view, value) => view.setInt16(0, Number(value), true),
+  u32: (view, value) => view.setUint32(0, Number(value), true),
+  i32: (view, value) => view.setInt32(0, Number(value), true),
+  f32: (view, value) => view.setFloat32(0, Number(value), true),
+  f64: (view, value) => view.setFloat64(0, Number(value), true),
+  u64: (view, value) => view.setBigUint64(0, BigInt(value), true),
+  i64: (view, value) => view.setBigInt64(0, BigInt(value), true),
+  bool: (view, value) => view.setUint8(0, Number(value)),
+};
+
+function writeScalar(header: ByteWriter, type: GgufScalarType, value: string | boolean | number | bigint): void {
+  if (type === 'string') header.string(String(value));
+  else
+    header.view(GGUF_VALUE_BYTES[type], (view) =>
+      SETTERS[type](view, typeof value === 'bigint' ? value : Number(value)),
+    );
 }
