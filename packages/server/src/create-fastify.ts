@@ -9,7 +9,7 @@ import {
 } from 'fastify';
 import { toWireError } from './error-mapping.js';
 import { RequestError } from './errors.js';
-import { logWhenClosed } from './http/access-log.js';
+import { type AccessRecord, logWhenClosed } from './http/access-log.js';
 import { Authenticator } from './http/authentication.js';
 import { answerClientError } from './http/client-errors.js';
 import { parseJsonBody } from './http/json-body.js';
@@ -56,12 +56,21 @@ function fastifyOptions(options: ResolvedServerOptions): FastifyHttpOptions<Serv
     keepAliveTimeout: options.keepAliveTimeoutMs,
     forceCloseConnections: true,
     return503OnClosing: false,
-    http: { maxHeaderSize: options.maxHeaderBytes },
+    http: {
+      maxHeaderSize: options.maxHeaderBytes,
+      requestTimeout: options.requestTimeoutMs,
+      connectionsCheckingInterval: checkingIntervalMs(options.requestTimeoutMs),
+    },
     genReqId: (raw) => requestIdFrom(raw.headers['x-request-id']),
     clientErrorHandler: answerClientError,
     frameworkErrors: (error, request, reply) => sendError(error, request, reply as unknown as FastifyReply),
     routerOptions: { maxParamLength: 512 },
   };
+}
+
+/** How often Node looks for requests that are late. */
+function checkingIntervalMs(requestTimeoutMs: number): number {
+  return Math.min(30_000, Math.max(10, Math.ceil(requestTimeoutMs / 4)));
 }
 
 function loggerOptions(logger: ResolvedServerOptions['logger']): FastifyHttpOptions<Server> {
@@ -119,6 +128,8 @@ function addErrorHandlers(instance: FastifyInstance): void {
 function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const wire = toWireError(error, request.id);
   if (wire.isInternal) request.log.error({ err: error, id: request.id }, 'request failed');
-  if (request.access !== null) request.access.errorCode = wire.body.error.code ?? undefined;
+  // A URL that cannot be decoded comes here before any hook.
+  const access: AccessRecord | null | undefined = request.access;
+  if (access) access.errorCode = wire.body.error.code ?? undefined;
   return reply.code(wire.status).headers(wire.headers).type('application/json; charset=utf-8').send(wire.body);
 }

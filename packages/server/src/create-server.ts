@@ -53,10 +53,10 @@ const ABORT_GRACE_MS = 500;
  * @throws {@link InvalidArgumentError} Naming an option that is unknown or unusable.
  */
 export function createServer(model: ServedModel, options: KvasirServerOptions = {}): KvasirServer {
-  const resolved = resolveOptions(options);
+  const resolved = resolveOptions(options, model.engine.limits.maxLogprobs);
   const modelNames = resolved.servedModelNames ?? [model.name];
   const { metricsRegistry: registry, metricsPrefix: prefix } = resolved;
-  const metrics = new LazyMetrics(model, { registry, prefix, modelName: modelNames[0]! });
+  const metrics = new LazyMetrics(model.engine, { registry, prefix, modelName: modelNames[0]! });
   const createdAt = Math.floor(Date.now() / 1000);
   const context: ServerContext = {
     model,
@@ -86,7 +86,7 @@ class ModelServer implements KvasirServer {
   constructor(context: ServerContext) {
     this.#context = context;
     this.fastify = createFastify(context, this.#lifecycle);
-    this.#stopObserving = context.model.observe(context.metrics);
+    this.#stopObserving = context.model.engine.observe(context.metrics);
   }
 
   get address(): ServerAddress | undefined {

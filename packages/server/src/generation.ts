@@ -1,7 +1,7 @@
 import type { GenerateRequest, OutputDelta } from '@kvasir/interfaces';
 import { RequestError } from './errors.js';
 import { mergeStreams } from './merge-streams.js';
-import type { ServedModel } from './served-model.js';
+import type { ServedEngine } from './served-model.js';
 
 /** A delta and the prompt that it belongs to. */
 export type PromptDelta = readonly [prompt: number, delta: OutputDelta];
@@ -20,7 +20,7 @@ export interface GenerationOptions {
  * Whatever happens, each request that was submitted is either read to its end or aborted, exactly once.
  */
 export class Generation {
-  readonly #model: ServedModel;
+  readonly #engine: ServedEngine;
   /** Submitted and not ended. */
   readonly #open = new Set<string>();
   readonly #streams: AsyncIterable<OutputDelta>[] = [];
@@ -31,12 +31,12 @@ export class Generation {
    * Submits every request, or none.
    * @throws {@link KvasirError} What `submit` threw; requests submitted before are aborted.
    */
-  constructor(model: ServedModel, requests: readonly GenerateRequest[], options: GenerationOptions) {
-    this.#model = model;
+  constructor(engine: ServedEngine, requests: readonly GenerateRequest[], options: GenerationOptions) {
+    this.#engine = engine;
     this.#onFirstToken = options.onFirstToken;
     try {
       for (const request of requests) {
-        this.#streams.push(model.submit(request, { arrivalMs: options.arrivalMs }));
+        this.#streams.push(engine.submit(request, { arrivalMs: options.arrivalMs }));
         this.#open.add(request.requestId);
       }
     } catch (error) {
@@ -65,7 +65,7 @@ export class Generation {
   abort(): void {
     for (const id of this.#open) {
       this.#open.delete(id);
-      this.#model.abort(id);
+      this.#engine.abort(id);
     }
   }
 

@@ -7,5 +7,11 @@ export {
 } from './create-server.js';
 export type { ErrorBody } from './error-mapping.js';
 export { ListenError, RequestError, type RequestErrorCode } from './errors.js';
-export type { ServedModel, ServedModelObserver, ServedModelStats } from './served-model.js';
+export type {
+  EngineNumbers,
+  FinishedRequest,
+  ServedEngine,
+  ServedEngineObserver,
+  ServedModel,
+} from './served-model.js';
 export type { KvasirServerOptions } from './server-options.js';

@@ -7,15 +7,24 @@ import type {
   Tokenizer,
 } from '@kvasir/interfaces';
 
-/** A model that can be served: the part of an engine that HTTP needs. */
+/** A model that can be served. An `LLM` of `@kvasir/engine` is one. */
 export interface ServedModel {
   /** Name under which clients ask for it, unless the server's options give others. */
   readonly name: string;
-  /** Most tokens of a sequence, prompt and output together. */
-  readonly maxModelLen: number;
   readonly tokenizer: Tokenizer;
   /** `undefined` when the checkpoint has none; chat is then refused. */
   readonly chatTemplate: ChatTemplate | undefined;
+  readonly engine: ServedEngine;
+}
+
+/** The part of an engine that HTTP needs. */
+export interface ServedEngine {
+  readonly limits: {
+    /** Most tokens of a sequence, prompt and output together. */
+    readonly maxModelLen: number;
+    /** Most alternatives a position. */
+    readonly maxLogprobs: number;
+  };
 
   /** A seed for a request that has none. */
   drawSeed(): bigint;
@@ -25,23 +34,23 @@ export interface ServedModel {
    * @param options - `arrivalMs`: when the HTTP request came, on the clock of `performance.now()`.
    * @throws {@link KvasirError} `ERR_QUEUE_FULL` when the admission queue has no room.
    */
-  submit(request: GenerateRequest, options?: { readonly arrivalMs?: number }): AsyncIterable<OutputDelta>;
+  submit(request: GenerateRequest, options: { readonly arrivalMs: number }): AsyncIterable<OutputDelta>;
 
   /** Ends a request wherever it is; its blocks are free after the last step that holds it. Unknown ids are ignored. */
   abort(requestId: string): unknown;
 
   /** Numbers as of now. */
-  stats(): ServedModelStats;
+  stats(): EngineNumbers;
 
   /** What broke it for good; `undefined` or absent while all is well. */
   readonly failure?: Error | undefined;
 
   /** Calls `observer` for each event, until the returned function is called. */
-  observe(observer: ServedModelObserver): () => void;
+  observe(observer: ServedEngineObserver): () => void;
 }
 
-/** Numbers of a {@link ServedModel}: gauges as of now, counters since it was loaded. */
-export interface ServedModelStats {
+/** Numbers of a {@link ServedEngine}: gauges as of now, counters since it was loaded. */
+export interface EngineNumbers {
   readonly numRunning: number;
   readonly numWaiting: number;
   /** Share of the KV blocks that sequences hold, 0 to 1. */
@@ -75,8 +84,8 @@ export interface FinishedRequest {
   readonly endToEndMs: number;
 }
 
-/** Hears what a {@link ServedModel} does. */
-export interface ServedModelObserver {
+/** Hears what a {@link ServedEngine} does. */
+export interface ServedEngineObserver {
   /** Arrival to first token. */
   onFirstToken?(ms: number): void;
   onInterToken?(ms: number): void;

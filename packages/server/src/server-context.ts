@@ -66,7 +66,7 @@ export function startGeneration(
   access: AccessRecord,
 ): Generation {
   if (response.destroyed) throw new RequestError('ERR_GENERATION_ABORTED', 'the client is gone');
-  const generation = new Generation(context.model, requests, {
+  const generation = new Generation(context.model.engine, requests, {
     arrivalMs: access.arrivedAt,
     onFirstToken: () => {
       access.timeToFirstTokenMs = context.options.now() - access.arrivedAt;

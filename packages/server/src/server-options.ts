@@ -9,7 +9,7 @@ export interface KvasirServerOptions {
   readonly servedModelNames?: readonly string[];
   /** Keys of which every route but `/health` and `/ready` wants one. Default: none, everyone is let in. */
   readonly apiKeys?: readonly string[];
-  /** Most alternatives that `logprobs`, `top_logprobs` and `prompt_logprobs` may ask for. Default 64. */
+  /** Most alternatives that `logprobs`, `top_logprobs` and `prompt_logprobs` may ask for. Default: the engine's limit, which caps it. */
   readonly maxLogprobs?: number;
   /** Most prompts of one completions request. Default 128. */
   readonly maxPrompts?: number;
@@ -37,15 +37,13 @@ export interface KvasirServerOptions {
   readonly now?: () => number;
 }
 
-type Defaulted = 'servedModelNames' | 'metricsRegistry' | 'version';
+type Optional = 'servedModelNames' | 'metricsRegistry' | 'version';
 
 /** {@link KvasirServerOptions} with defaults filled in. */
-export type ResolvedServerOptions = Required<Omit<KvasirServerOptions, Defaulted>> &
-  Pick<KvasirServerOptions, Defaulted>;
+export type ResolvedServerOptions = Required<Omit<KvasirServerOptions, Optional>> & Pick<KvasirServerOptions, Optional>;
 
-const DEFAULTS: Required<Omit<KvasirServerOptions, Defaulted>> = {
+const DEFAULTS: Required<Omit<KvasirServerOptions, Optional | 'maxLogprobs'>> = {
   apiKeys: [],
-  maxLogprobs: 64,
   maxPrompts: 128,
   maxBodyBytes: 16 << 20,
   maxHeaderBytes: 16 << 10,
@@ -70,9 +68,12 @@ const MINIMUMS = {
   stallTimeoutMs: 1,
 } as const satisfies Partial<Record<keyof KvasirServerOptions, number>>;
 
-/** @throws {@link InvalidArgumentError} Naming an option that is unknown or unusable. */
-export function resolveOptions(options: KvasirServerOptions): ResolvedServerOptions {
-  const known = [...Object.keys(DEFAULTS), 'servedModelNames', 'metricsRegistry', 'version'];
+/**
+ * @param engineMaxLogprobs - What the engine was sized for.
+ * @throws {@link InvalidArgumentError} Naming an option that is unknown or unusable.
+ */
+export function resolveOptions(options: KvasirServerOptions, engineMaxLogprobs: number): ResolvedServerOptions {
+  const known = [...Object.keys(DEFAULTS), 'maxLogprobs', 'servedModelNames', 'metricsRegistry', 'version'];
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue;
     const closest = closestName(name, known);
@@ -80,7 +81,7 @@ export function resolveOptions(options: KvasirServerOptions): ResolvedServerOpti
     throw new InvalidArgumentError(name, `server option ${name} is not known; ${hint}`);
   }
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  const resolved: ResolvedServerOptions = { ...DEFAULTS, ...given };
+  const resolved: ResolvedServerOptions = { ...DEFAULTS, maxLogprobs: engineMaxLogprobs, ...given };
   for (const [name, minimum] of Object.entries(MINIMUMS)) {
     const value = resolved[name as keyof typeof MINIMUMS];
     if (Number.isSafeInteger(value) && value >= minimum) continue;
@@ -103,7 +104,7 @@ export function resolveOptions(options: KvasirServerOptions): ResolvedServerOpti
       `server option metricsPrefix is '${resolved.metricsPrefix}', expected letters, digits and underscores`,
     );
   }
-  return resolved;
+  return { ...resolved, maxLogprobs: Math.min(resolved.maxLogprobs, engineMaxLogprobs) };
 }
 
 /** Blank keys would let everyone in who sends a blank one. Values are not repeated: they may be secrets. */

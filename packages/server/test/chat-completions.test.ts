@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { expectIdle, type Json, post, postOk, readEvents, startServer } from './support/client.js';
+import { expectIdle, type Json, jsonOf, post, postOk, readEvents, startServer } from './support/client.js';
 
 const reply = () => 'Hello there';
 const messages = [{ role: 'user', content: 'hi' }];
@@ -88,7 +88,9 @@ describe('a whole answer', () => {
         .concat(['logprobs', 'top_logprobs', 'metadata', 'store', 'logit_bias', 'prompt_cache_key', 'audio', 'model'])
         .map((name) => [name, null]),
     );
-    expect((await postOk(`${url}/v1/chat/completions`, { messages, ...nulls })).choices[0].message.content).toBe('Hello there');
+    expect((await postOk(`${url}/v1/chat/completions`, { messages, ...nulls })).choices[0].message.content).toBe(
+      'Hello there',
+    );
   });
 
   test('fields that are not built are accepted when they ask for nothing', async () => {
@@ -117,10 +119,19 @@ describe('a whole answer', () => {
     await postOk(`${url}/v1/chat/completions`, {
       messages: [
         { role: 'developer', content: 'be brief' },
-        { role: 'user', name: 'Ann', content: [{ type: 'text', text: 'a' }, { type: 'text', text: 'b' }] },
+        {
+          role: 'user',
+          name: 'Ann',
+          content: [
+            { type: 'text', text: 'a' },
+            { type: 'text', text: 'b' },
+          ],
+        },
       ],
     });
-    expect(model.tokenizer.decode(model.submitted[0]!.promptTokenIds)).toBe('system:be brief\nuserAnn:a\nb\nassistant:');
+    expect(model.tokenizer.decode(model.submitted[0]!.promptTokenIds)).toBe(
+      'system:be brief\nuserAnn:a\nb\nassistant:',
+    );
   });
 
   test('a stop string ends the answer and is named', async () => {
@@ -268,6 +279,6 @@ describe('a stream', () => {
     const { url } = await startServer({ reply, failAt: 0 });
     const response = await post(`${url}/v1/chat/completions`, { messages, stream: true });
     expect(response.status).toBe(500);
-    expect((await response.json()).error.code).toBe('step_failed');
+    expect((await jsonOf(response)).error.code).toBe('step_failed');
   });
 });

@@ -85,7 +85,12 @@ describe('a whole answer', () => {
     const { url } = await startServer({ reply });
     const body = { prompt: [104, 105], echo: true, logprobs: 0, max_tokens: 0, return_token_ids: true };
     const { choices, usage } = await postOk(`${url}/v1/completions`, body);
-    expect(choices[0]).toMatchObject({ text: 'hi', finish_reason: 'length', token_ids: [], prompt_token_ids: [104, 105] });
+    expect(choices[0]).toMatchObject({
+      text: 'hi',
+      finish_reason: 'length',
+      token_ids: [],
+      prompt_token_ids: [104, 105],
+    });
     expect(choices[0].logprobs.tokens).toEqual(['h', 'i']);
     expect(usage.completion_tokens).toBe(0);
   });

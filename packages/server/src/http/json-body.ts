@@ -6,6 +6,7 @@ const BACKSLASH = 0x5c;
 const BRACE_BIT = 0x20;
 const OPEN = 0x7b;
 const CLOSE = 0x7d;
+const MAX_REASON = 120;
 
 /**
  * Parses a request body: strict UTF-8, nesting bounded before parsing. O(bytes).
@@ -22,7 +23,7 @@ export function parseJsonBody(bytes: Uint8Array, maxDepth: number): unknown {
   } catch (cause) {
     throw new RequestError(
       'ERR_INVALID_JSON',
-      `the body is not JSON${position(cause)}; correct its syntax`,
+      `the body is not JSON: ${reasonOf(cause)}; correct its syntax`,
       undefined,
       {
         cause,
@@ -59,8 +60,8 @@ function checkDepth(bytes: Uint8Array, maxDepth: number): void {
   }
 }
 
-/** Where V8 found the error; its message also quotes the body, which is not repeated. */
-function position(cause: unknown): string {
-  const match = /position (\d+)/.exec((cause as Error).message);
-  return match === null ? '' : ` at character ${match[1]}`;
+/** What V8 says: where it stopped, and a short excerpt. */
+function reasonOf(cause: unknown): string {
+  const { message } = cause as Error;
+  return message.length <= MAX_REASON ? message : `${message.slice(0, MAX_REASON)}...`;
 }

@@ -1,5 +1,5 @@
 import type { Registry } from 'prom-client';
-import type { FinishedRequest, ServedModel, ServedModelObserver } from '../served-model.js';
+import type { FinishedRequest, ServedEngine, ServedEngineObserver } from '../served-model.js';
 import { PrometheusMetrics } from './prometheus-metrics.js';
 
 /** Options of {@link LazyMetrics}. */
@@ -16,21 +16,21 @@ export interface Scrape {
   readonly text: string;
 }
 
-type Observer = Required<ServedModelObserver>;
+type Observer = Required<ServedEngineObserver>;
 
 /**
  * Metrics that load prom-client (about 20 ms) only when it is first needed, so that a cold start does not wait for it.
  * What happens before is kept and replayed.
  */
 export class LazyMetrics implements Observer {
-  readonly #model: ServedModel;
+  readonly #engine: ServedEngine;
   readonly #options: LazyMetricsOptions;
   #pending: ((observer: Observer) => void)[] = [];
   #observer: Observer | undefined;
   #loading: Promise<Registry> | undefined;
 
-  constructor(model: ServedModel, options: LazyMetricsOptions) {
-    this.#model = model;
+  constructor(engine: ServedEngine, options: LazyMetricsOptions) {
+    this.#engine = engine;
     this.#options = options;
   }
 
@@ -70,7 +70,7 @@ export class LazyMetrics implements Observer {
     const client = await import('prom-client');
     const { prefix, modelName } = this.#options;
     const registry = this.#options.registry ?? new client.Registry();
-    const { observer } = new PrometheusMetrics(client, this.#model, { registry, prefix, modelName });
+    const { observer } = new PrometheusMetrics(client, this.#engine, { registry, prefix, modelName });
     for (const replay of this.#pending) replay(observer);
     this.#pending = [];
     this.#observer = observer;

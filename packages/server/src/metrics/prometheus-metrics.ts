@@ -1,5 +1,5 @@
 import type * as PromClient from 'prom-client';
-import type { FinishedRequest, ServedModel, ServedModelObserver, ServedModelStats } from '../served-model.js';
+import type { EngineNumbers, FinishedRequest, ServedEngine, ServedEngineObserver } from '../served-model.js';
 import {
   CHOICE_BUCKETS,
   ITL_BUCKETS,
@@ -20,14 +20,14 @@ export interface PrometheusMetricsOptions {
 type Read<T> = (source: T) => number | undefined;
 
 /** Read from the engine at each scrape: name, help, value. */
-const GAUGES: readonly (readonly [string, string, Read<ServedModelStats>])[] = [
+const GAUGES: readonly (readonly [string, string, Read<EngineNumbers>])[] = [
   ['num_requests_running', 'Requests in model execution batches.', (stats) => stats.numRunning],
   ['num_requests_waiting', 'Requests waiting to be processed.', (stats) => stats.numWaiting],
   ['kv_cache_usage_perc', 'KV-cache usage. 1 means 100 percent usage.', (stats) => stats.kvCacheUsage],
 ];
 
 /** Counted by the engine, read at each scrape. */
-const COUNTERS: readonly (readonly [string, string, Read<ServedModelStats>])[] = [
+const COUNTERS: readonly (readonly [string, string, Read<EngineNumbers>])[] = [
   ['prompt_tokens_total', 'Prefill tokens processed.', (stats) => stats.promptTokens],
   ['prompt_tokens_cached_total', 'Prompt tokens taken from the prefix cache.', (stats) => stats.cachedPromptTokens],
   ['generation_tokens_total', 'Generation tokens processed.', (stats) => stats.generationTokens],
@@ -64,23 +64,23 @@ const REQUEST_TOKENS: readonly (readonly [string, string, Read<FinishedRequest>]
  * Registers them when constructed; `observer` feeds the histograms.
  */
 export class PrometheusMetrics {
-  readonly observer: Required<ServedModelObserver>;
+  readonly observer: Required<ServedEngineObserver>;
   readonly #client: typeof PromClient;
   readonly #options: PrometheusMetricsOptions;
   readonly #labels: { readonly model_name: string; readonly engine: string };
 
-  constructor(client: typeof PromClient, model: ServedModel, options: PrometheusMetricsOptions) {
+  constructor(client: typeof PromClient, engine: ServedEngine, options: PrometheusMetricsOptions) {
     this.#client = client;
     this.#options = options;
     this.#labels = { model_name: options.modelName, engine: '0' };
-    for (const [name, help, read] of GAUGES) this.#scraped(client.Gauge, name, help, () => read(model.stats()));
-    for (const [name, help, read] of COUNTERS) this.#scraped(client.Counter, name, help, () => read(model.stats()));
-    this.#requestSuccess(model);
-    this.#cacheConfigInfo(model.stats());
-    this.observer = this.#createObserver(model.maxModelLen);
+    for (const [name, help, read] of GAUGES) this.#scraped(client.Gauge, name, help, () => read(engine.stats()));
+    for (const [name, help, read] of COUNTERS) this.#scraped(client.Counter, name, help, () => read(engine.stats()));
+    this.#requestSuccess(engine);
+    this.#cacheConfigInfo(engine.stats());
+    this.observer = this.#createObserver(engine.limits.maxModelLen);
   }
 
-  #createObserver(maxModelLen: number): Required<ServedModelObserver> {
+  #createObserver(maxModelLen: number): Required<ServedEngineObserver> {
     const firstToken = this.#histogram('time_to_first_token_seconds', 'Time to first token.', TTFT_BUCKETS);
     const interToken = this.#histogram('inter_token_latency_seconds', 'Time between tokens.', ITL_BUCKETS);
     const step = this.#histogram('iteration_tokens_total', 'Tokens per engine step.', STEP_TOKEN_BUCKETS);
@@ -135,7 +135,7 @@ export class PrometheusMetrics {
     });
   }
 
-  #requestSuccess(model: ServedModel): void {
+  #requestSuccess(engine: ServedEngine): void {
     const labels = this.#labels;
     new this.#client.Counter({
       ...this.#describe('request_success_total', 'Requests that ended, by reason.', [
@@ -145,14 +145,14 @@ export class PrometheusMetrics {
       ]),
       collect() {
         this.reset();
-        for (const [reason, count] of Object.entries(model.stats().finished)) {
+        for (const [reason, count] of Object.entries(engine.stats().finished)) {
           this.inc({ ...labels, finished_reason: reason }, count);
         }
       },
     });
   }
 
-  #cacheConfigInfo({ numBlocks }: ServedModelStats): void {
+  #cacheConfigInfo({ numBlocks }: EngineNumbers): void {
     const gauge = new this.#client.Gauge(
       this.#describe('cache_config_info', 'Information of the KV cache configuration.', ['engine', 'num_gpu_blocks']),
     );

@@ -30,6 +30,7 @@ export function addChatCompletions(fastify: FastifyInstance, context: ServerCont
 
 function answer(context: ServerContext, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
   const { model, options } = context;
+  const { maxModelLen } = model.engine.limits;
   const chat = parseChatRequest(request.body, options.maxLogprobs);
   const name = servedName(context, chat.model);
   Object.assign(request.access, { model: name, user: chat.user, metadata: chat.metadata });
@@ -37,15 +38,15 @@ function answer(context: ServerContext, request: FastifyRequest, reply: FastifyR
   const maxTokens = settleMaxTokens({
     parameter: 'messages',
     promptTokens: promptTokenIds.length,
-    maxModelLen: model.maxModelLen,
+    maxModelLen,
     asked: chat.maxTokens,
-    fallback: model.maxModelLen,
+    fallback: maxModelLen,
   });
   const sampling = toSamplingParams(chat.sampling, {
     maxTokens,
     logprobs: chat.logprobs,
     vocabSize: model.tokenizer.vocabSize,
-    drawSeed: () => model.drawSeed(),
+    drawSeed: () => model.engine.drawSeed(),
   });
   const id = `chatcmpl-${randomId()}`;
   const generation = startGeneration(context, [{ requestId: id, promptTokenIds, sampling }], reply.raw, request.access);

@@ -72,13 +72,13 @@ function planRun(
   prompt: Prompt,
   { requestId, path }: { readonly requestId: string; readonly path: string },
 ): PromptRun {
-  const { tokenizer, maxModelLen } = model;
+  const { tokenizer, engine } = model;
   const promptTokenIds = typeof prompt === 'string' ? tokenizer.encode(prompt) : prompt;
   if (promptTokenIds.length === 0) throw invalidField(path, prompt, 'at least one token; send some text');
   const maxTokens = settleMaxTokens({
     parameter: path,
     promptTokens: promptTokenIds.length,
-    maxModelLen,
+    maxModelLen: engine.limits.maxModelLen,
     asked: body.maxTokens === undefined ? undefined : Math.max(1, body.maxTokens),
     fallback: DEFAULT_MAX_TOKENS,
   });
@@ -87,7 +87,7 @@ function planRun(
     maxTokens,
     logprobs,
     vocabSize: tokenizer.vocabSize,
-    drawSeed: () => model.drawSeed(),
+    drawSeed: () => engine.drawSeed(),
   });
   const promptLogprobs = sampling.promptLogprobs ?? (body.echo ? logprobs : undefined);
   const echoed = typeof prompt === 'string' ? prompt : tokenizer.decode(prompt, { skipSpecialTokens: false });

@@ -10,7 +10,7 @@ export function addModels(fastify: FastifyInstance, context: ServerContext): voi
     owned_by: 'kvasir',
     root: context.model.name,
     parent: null,
-    max_model_len: context.model.maxModelLen,
+    max_model_len: context.model.engine.limits.maxModelLen,
   });
 
   fastify.get('/v1/models', (_request, reply) =>

@@ -1,18 +1,18 @@
-import { createRequire } from 'node:module';
 import type { FastifyInstance } from 'fastify';
 import type { Lifecycle } from '../lifecycle.js';
+import { ownVersion } from '../own-version.js';
 import type { ServerContext } from '../server-context.js';
 
 /** `GET /health`, `/ready`, `/version` and `/metrics`. The first two are open to everyone. */
 export function addOperations(fastify: FastifyInstance, context: ServerContext, lifecycle: Lifecycle): void {
   fastify.get('/health', { config: { isPublic: true } }, (_request, reply) => {
-    const { failure } = context.model;
+    const { failure } = context.model.engine;
     if (failure === undefined) return reply.send({ status: 'ok' });
     return reply.code(503).send({ status: 'failed', reason: failure.message });
   });
 
   fastify.get('/ready', { config: { isPublic: true } }, (_request, reply) => {
-    const state = context.model.failure === undefined ? lifecycle.state : 'failed';
+    const state = context.model.engine.failure === undefined ? lifecycle.state : 'failed';
     if (state === 'ready') return reply.send({ status: 'ready' });
     return reply.code(503).header('retry-after', '5').send({ status: state });
   });
@@ -23,9 +23,4 @@ export function addOperations(fastify: FastifyInstance, context: ServerContext, 
     const { contentType, text } = await context.metrics.scrape();
     return reply.type(contentType).send(text);
   });
-}
-
-function ownVersion(): string {
-  const manifest = createRequire(import.meta.url)('../package.json') as { readonly version: string };
-  return manifest.version;
 }

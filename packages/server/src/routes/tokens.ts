@@ -4,7 +4,7 @@ import { encodeChat, type ServerContext, servedName } from '../server-context.js
 
 /** `POST /tokenize` and `POST /detokenize`, in vLLM's shapes. */
 export function addTokens(fastify: FastifyInstance, context: ServerContext): void {
-  const { tokenizer, maxModelLen } = context.model;
+  const { tokenizer, engine } = context.model;
 
   fastify.post('/tokenize', (request, reply) => {
     const body = parseTokenizeRequest(request.body);
@@ -16,7 +16,7 @@ export function addTokens(fastify: FastifyInstance, context: ServerContext): voi
         : encodeChat(context, body.messages, { addGenerationPrompt, addSpecialTokens });
     return reply.send({
       count: tokens.length,
-      max_model_len: maxModelLen,
+      max_model_len: engine.limits.maxModelLen,
       tokens: Array.from(tokens),
       token_strs: body.returnTokenStrs ? Array.from(tokens, (id) => tokenizer.tokenText(id)) : null,
     });

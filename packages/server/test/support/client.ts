@@ -45,6 +45,11 @@ export function post(
   });
 }
 
+/** The body, as JSON. */
+export async function jsonOf(response: Response): Promise<Json> {
+  return response.json();
+}
+
 /** POSTs and expects a 200. */
 export async function postOk(url: string, body: unknown): Promise<Json> {
   const response = await post(url, body);

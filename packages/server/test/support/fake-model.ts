@@ -7,7 +7,7 @@ import {
   type PositionLogprobs,
   type TokenLogprob,
 } from '@kvasir/interfaces';
-import type { ServedModel, ServedModelObserver, ServedModelStats } from '../../src/index.js';
+import type { EngineNumbers, ServedEngine, ServedEngineObserver, ServedModel } from '../../src/index.js';
 import { ByteTokenizer, EOS } from './byte-tokenizer.js';
 
 export interface FakeModelOptions {
@@ -35,16 +35,17 @@ const plainTemplate: ChatTemplate = {
 };
 
 /** A model of a few lines that behaves like an engine: steps, blocks, a bounded queue, coalescing streams, aborts that take a step. */
-export class FakeModel implements ServedModel {
+export class FakeModel implements ServedModel, ServedEngine {
   readonly name = 'fake';
-  readonly maxModelLen: number;
+  readonly limits: { readonly maxModelLen: number; readonly maxLogprobs: number };
+  readonly engine = this;
   readonly tokenizer = new ByteTokenizer();
   readonly chatTemplate: ChatTemplate | undefined;
   failure: Error | undefined;
   readonly aborted: string[] = [];
   readonly submitted: GenerateRequest[] = [];
   readonly #options: FakeModelOptions;
-  readonly #observers = new Set<ServedModelObserver>();
+  readonly #observers = new Set<ServedEngineObserver>();
   readonly #sequences = new Map<string, FakeSequence>();
   readonly #finished: Record<FinishReason, number> = { stop: 0, length: 0, abort: 0, error: 0 };
   #numUsedBlocks = 0;
@@ -54,7 +55,7 @@ export class FakeModel implements ServedModel {
 
   constructor(options: FakeModelOptions = {}) {
     this.#options = options;
-    this.maxModelLen = options.maxModelLen ?? 1000;
+    this.limits = { maxModelLen: options.maxModelLen ?? 1000, maxLogprobs: 64 };
     this.chatTemplate = 'chatTemplate' in options ? options.chatTemplate : plainTemplate;
   }
 
@@ -88,7 +89,7 @@ export class FakeModel implements ServedModel {
     return true;
   }
 
-  stats(): ServedModelStats {
+  stats(): EngineNumbers {
     const numRunning = Math.min(MAX_RUNNING, this.#sequences.size);
     return {
       numRunning,
@@ -105,7 +106,7 @@ export class FakeModel implements ServedModel {
     };
   }
 
-  observe(observer: ServedModelObserver): () => void {
+  observe(observer: ServedEngineObserver): () => void {
     this.#observers.add(observer);
     return () => this.#observers.delete(observer);
   }
@@ -162,12 +163,19 @@ export class FakeModel implements ServedModel {
 
 type Chunk = Pick<OutputDelta, 'text' | 'tokenIds' | 'finishReason' | 'stopReason' | 'logprobs' | 'promptLogprobs'>;
 
+type MutableDelta = Omit<OutputDelta, 'text' | 'tokenIds' | 'logprobs' | 'usage'> & {
+  text: string;
+  tokenIds: number[];
+  logprobs?: PositionLogprobs[];
+  usage: OutputDelta['usage'];
+};
+
 class FakeSequence implements AsyncIterable<OutputDelta> {
   readonly request: GenerateRequest;
   readonly #reply: readonly number[];
   readonly #model: FakeModel;
   readonly #decoder;
-  #pending: OutputDelta | undefined;
+  #pending: MutableDelta | undefined;
   #error: unknown;
   #wake: (() => void) | undefined;
   #text = '';
@@ -218,17 +226,14 @@ class FakeSequence implements AsyncIterable<OutputDelta> {
 
   push(chunk: Chunk): void {
     const { text, tokenIds, logprobs, ...rest } = chunk;
-    const before = this.#pending;
-    this.#pending = {
-      ...before,
-      ...rest,
-      requestId: this.request.requestId,
-      index: 0,
-      text: (before?.text ?? '') + text,
-      tokenIds: [...(before?.tokenIds ?? []), ...tokenIds],
-      ...(logprobs === undefined ? {} : { logprobs: [...(before?.logprobs ?? []), ...logprobs] }),
-      usage: this.usage,
-    };
+    this.#pending ??= { requestId: this.request.requestId, index: 0, text: '', tokenIds: [], usage: this.usage };
+    const pending = this.#pending;
+    Object.assign(pending, rest, { usage: this.usage, text: pending.text + text });
+    pending.tokenIds.push(...tokenIds);
+    if (logprobs !== undefined) {
+      pending.logprobs ??= [];
+      pending.logprobs.push(...logprobs);
+    }
     if (chunk.finishReason !== undefined) {
       this.ended = true;
       this.finishReason = chunk.finishReason;

@@ -1,0 +1,216 @@
+import { Registry } from 'prom-client';
+import { describe, expect, test } from 'vitest';
+import manifest from '../package.json' with { type: 'json' };
+import { createServer, type KvasirServerOptions } from '../src/index.js';
+import { type Json, post, postOk, startServer } from './support/client.js';
+import { FakeModel } from './support/fake-model.js';
+
+const get = async (url: string): Promise<Json> => (await fetch(url)).json();
+
+describe('models', () => {
+  test('are listed under every served name', async () => {
+    const { url } = await startServer({}, { servedModelNames: ['org/one', 'two'] });
+    const list = await get(`${url}/v1/models`);
+    expect(list.object).toBe('list');
+    expect(list.data.map((model: Json) => model.id)).toEqual(['org/one', 'two']);
+    expect(list.data[0]).toEqual({
+      id: 'org/one',
+      object: 'model',
+      created: expect.any(Number),
+      owned_by: 'kvasir',
+      root: 'fake',
+      parent: null,
+      max_model_len: 1000,
+    });
+  });
+
+  test('are found by id, slashes and all', async () => {
+    const { url } = await startServer({}, { servedModelNames: ['org/one'] });
+    expect((await get(`${url}/v1/models/org/one`)).id).toBe('org/one');
+    expect((await get(`${url}/v1/models/org%2Fone`)).id).toBe('org/one');
+  });
+
+  test('answer with the name that was asked for', async () => {
+    const { url } = await startServer({}, { servedModelNames: ['one', 'two'] });
+    const ask = async (model?: string) => (await postOk(`${url}/v1/completions`, { model, prompt: 'x' })).model;
+    expect([await ask('two'), await ask()]).toEqual(['two', 'one']);
+  });
+});
+
+describe('health, readiness and version', () => {
+  test('a listening server is healthy and ready', async () => {
+    const { url } = await startServer();
+    expect(await get(`${url}/health`)).toEqual({ status: 'ok' });
+    expect(await get(`${url}/ready`)).toEqual({ status: 'ready' });
+    expect(await get(`${url}/version`)).toEqual({ version: manifest.version });
+  });
+
+  test('before listen it is not ready', async () => {
+    const server = createServer(new FakeModel());
+    const response = await server.fastify.inject('/ready');
+    expect([response.statusCode, response.json()]).toEqual([503, { status: 'starting' }]);
+    await server.close();
+  });
+
+  test('a broken engine is neither', async () => {
+    const { url, model } = await startServer();
+    model.failure = new Error('the backend is gone');
+    expect((await fetch(`${url}/ready`)).status).toBe(503);
+    const response = await fetch(`${url}/health`);
+    expect([response.status, await response.json()]).toEqual([
+      503,
+      { status: 'failed', reason: 'the backend is gone' },
+    ]);
+  });
+
+  test('the version can be set', async () => {
+    const { url } = await startServer({}, { version: '9.9.9' });
+    expect(await get(`${url}/version`)).toEqual({ version: '9.9.9' });
+  });
+});
+
+describe('tokens', () => {
+  test('of a prompt', async () => {
+    const { url } = await startServer();
+    expect(await postOk(`${url}/tokenize`, { prompt: 'hé' })).toEqual({
+      count: 4,
+      max_model_len: 1000,
+      tokens: [256, 104, 195, 169],
+      token_strs: null,
+    });
+    const bare = { model: 'fake', prompt: 'h', add_special_tokens: false, return_token_strs: true };
+    expect(await postOk(`${url}/tokenize`, bare)).toMatchObject({ tokens: [104], token_strs: ['h'] });
+  });
+
+  test('of messages', async () => {
+    const { url, model } = await startServer();
+    const messages = [{ role: 'user', content: 'x' }];
+    const decode = (body: Json) => model.tokenizer.decode(body.tokens, { skipSpecialTokens: false });
+    expect(decode(await postOk(`${url}/tokenize`, { messages }))).toBe('user:x\nassistant:');
+    const bare = { messages, add_generation_prompt: false, add_special_tokens: true };
+    expect(decode(await postOk(`${url}/tokenize`, bare))).toBe('<s>user:x\n');
+  });
+
+  test('and back', async () => {
+    const { url } = await startServer();
+    expect(await postOk(`${url}/detokenize`, { tokens: [256, 104, 195, 169] })).toEqual({ prompt: '<s>hé' });
+    expect(await postOk(`${url}/detokenize`, { tokens: [] })).toEqual({ prompt: '' });
+  });
+});
+
+describe('metrics', () => {
+  test('carry vLLM’s names, types and labels, also for what happened before the first scrape', async () => {
+    const { url } = await startServer({ reply: () => 'abc' });
+    await postOk(`${url}/v1/completions`, { prompt: 'xy' });
+    const response = await fetch(`${url}/metrics`);
+    expect(response.headers.get('content-type')).toContain('text/plain');
+    const text = await response.text();
+    for (const [name, type] of [
+      ['num_requests_running', 'gauge'],
+      ['num_requests_waiting', 'gauge'],
+      ['kv_cache_usage_perc', 'gauge'],
+      ['cache_config_info', 'gauge'],
+      ['prefix_cache_queries_total', 'counter'],
+      ['prefix_cache_hits_total', 'counter'],
+      ['num_preemptions_total', 'counter'],
+      ['prompt_tokens_total', 'counter'],
+      ['prompt_tokens_cached_total', 'counter'],
+      ['generation_tokens_total', 'counter'],
+      ['request_success_total', 'counter'],
+      ['time_to_first_token_seconds', 'histogram'],
+      ['inter_token_latency_seconds', 'histogram'],
+      ['request_time_per_output_token_seconds', 'histogram'],
+      ['e2e_request_latency_seconds', 'histogram'],
+      ['request_queue_time_seconds', 'histogram'],
+      ['request_inference_time_seconds', 'histogram'],
+      ['request_prefill_time_seconds', 'histogram'],
+      ['request_decode_time_seconds', 'histogram'],
+      ['iteration_tokens_total', 'histogram'],
+      ['request_prompt_tokens', 'histogram'],
+      ['request_generation_tokens', 'histogram'],
+      ['request_max_num_generation_tokens', 'histogram'],
+      ['request_prefill_kv_computed_tokens', 'histogram'],
+      ['request_params_max_tokens', 'histogram'],
+      ['request_params_n', 'histogram'],
+    ]) {
+      expect(text).toContain(`# TYPE vllm:${name} ${type}\n`);
+    }
+    const labels = 'model_name="fake",engine="0"';
+    expect(text).toContain(`vllm:prompt_tokens_total{${labels}} 3\n`);
+    expect(text).toContain(`vllm:generation_tokens_total{${labels}} 4\n`);
+    expect(text).toContain(`vllm:request_success_total{${labels},finished_reason="stop"} 1\n`);
+    expect(text).toContain(`vllm:request_success_total{${labels},finished_reason="error"} 0\n`);
+    expect(text).toContain(`vllm:time_to_first_token_seconds_sum{${labels}} 0.005\n`);
+    expect(text).toContain(`vllm:inter_token_latency_seconds_count{${labels}} 3\n`);
+    expect(text).toContain(`vllm:e2e_request_latency_seconds_bucket{le="0.3",${labels}} 1\n`);
+    expect(text).toContain(`vllm:request_decode_time_seconds_sum{${labels}} 0.02\n`);
+    expect(text).toContain(`vllm:request_params_max_tokens_bucket{le="20",${labels}} 1\n`);
+    expect(text).toContain(`vllm:request_params_max_tokens_bucket{le="10",${labels}} 0\n`);
+    expect(text).toContain('vllm:cache_config_info{engine="0",num_gpu_blocks="4096"} 1\n');
+  });
+
+  test('go to an injected registry, under a prefix of choice', async () => {
+    const metricsRegistry = new Registry();
+    const { url } = await startServer({}, { metricsRegistry, metricsPrefix: 'mine', servedModelNames: ['m'] });
+    await fetch(`${url}/metrics`);
+    expect(await metricsRegistry.metrics()).toContain('mine:num_requests_running{model_name="m",engine="0"} 0');
+  });
+
+  test('scraping twice counts nothing twice', async () => {
+    const { url } = await startServer({ reply: () => 'abc' });
+    await postOk(`${url}/v1/completions`, { prompt: 'xy' });
+    const scrape = async () => (await fetch(`${url}/metrics`)).text();
+    expect(await scrape()).toBe(await scrape());
+  });
+});
+
+describe('options', () => {
+  test.each([
+    [{ maxLogprob: 3 }, 'server option maxLogprob is not known; did you mean maxLogprobs?'],
+    [{ maxBodyBytes: 0 }, 'server option maxBodyBytes is 0, expected an integer of at least 1'],
+    [{ apiKeys: ['secret', ' '] }, 'server option apiKeys has a blank entry, expected text; remove it'],
+    [{ servedModelNames: [] }, 'server option servedModelNames is empty, expected a name or none'],
+    [{ metricsPrefix: 'a:b' }, "server option metricsPrefix is 'a:b', expected letters, digits and underscores"],
+  ])('%j are refused', (options, message) => {
+    expect(() => createServer(new FakeModel(), options as KvasirServerOptions)).toThrow(message);
+  });
+
+  test('an address in use is named', async () => {
+    const { server } = await startServer();
+    const { port } = server.address!;
+    await expect(createServer(new FakeModel()).listen({ port })).rejects.toMatchObject({
+      code: 'ERR_LISTEN',
+      message: `127.0.0.1:${port} is in use by another program; stop it or choose another port`,
+    });
+  });
+});
+
+describe('the access log', () => {
+  test('has one line a request, with counts and without text', async () => {
+    const lines: Json[] = [];
+    const stream = { write: (line: string) => lines.push(JSON.parse(line)) };
+    const { url } = await startServer({ reply: () => 'secret answer' }, { logger: { level: 'info', stream } });
+    lines.length = 0;
+    const body = { messages: [{ role: 'user', content: 'secret question' }], user: 'u1', metadata: { team: 'a' } };
+    await (await post(`${url}/v1/chat/completions`, body, { 'x-request-id': 'req-1' })).text();
+    await (await post(`${url}/v1/chat/completions`, { ...body, n: 2 })).text();
+    await expect.poll(() => lines.length).toBe(2);
+    expect(lines[0]).toMatchObject({
+      id: 'req-1',
+      method: 'POST',
+      route: '/v1/chat/completions',
+      status: 200,
+      model: 'fake',
+      user: 'u1',
+      metadata: { team: 'a' },
+      promptTokens: 31,
+      completionTokens: 14,
+      cachedTokens: 0,
+      ttftMs: expect.any(Number),
+      e2eMs: expect.any(Number),
+      finish: 'stop',
+    });
+    expect(lines[1]).toMatchObject({ status: 400, errorCode: 'unsupported_parameter' });
+    expect(JSON.stringify(lines)).not.toContain('secret');
+  });
+});
