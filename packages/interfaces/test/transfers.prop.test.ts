@@ -1,0 +1,132 @@
+import { KvasirError, NULL_BLOCK } from '@kvasir/interfaces';
+import { fcParameters, StepBuilder } from '@kvasir/testing';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { BLOCK_SIZE, type ContractSession, KINDS, openSession, readResult } from './support/sessions.js';
+
+const FIRST_SPARE = 20;
+const NUM_BLOCKS = 5;
+
+/** A block that moves, perhaps through another one. */
+interface Move {
+  readonly group: number;
+  readonly src: number;
+  readonly via: number | undefined;
+  readonly dst: number;
+}
+
+/** Prefills 9 tokens into blocks 1.. of both groups and returns the first sample. */
+async function prefill({ session }: ContractSession): Promise<number> {
+  const history = [2, 3, 4, 5, 6, 7, 2, 3, 4];
+  const step = new StepBuilder(1).init({ slot: 0, history, maxLength: 20, ignoreEos: true });
+  for (const group of [0, 1]) step.table(0, group, 0, tableOf(group));
+  return readResult(await session.step(step.sampleRow(0, history.length).build())).outputs[0]!.tokenId;
+}
+
+function tableOf(group: number): number[] {
+  return Array.from({ length: NUM_BLOCKS }, (_, i) => 1 + group * NUM_BLOCKS + i);
+}
+
+async function decode({ session }: ContractSession, step: StepBuilder): Promise<number> {
+  return readResult(await session.step(step.sampleRow(0, 1).build())).outputs[0]!.tokenId;
+}
+
+describe.each(KINDS)('transfers (%s)', (kind) => {
+  it('are carried out in order, before any write, so a sequence can move to any blocks in one step', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.shuffledSubarray(
+          Array.from({ length: 40 }, (_, i) => FIRST_SPARE + i),
+          { minLength: 20, maxLength: 20 },
+        ),
+        fc.array(fc.boolean(), { minLength: 10, maxLength: 10 }),
+        async (spare, detours) => {
+          await using still = await openSession(kind);
+          await using moving = await openSession(kind);
+          expect(await prefill(moving)).toBe(await prefill(still));
+          const moves: Move[] = [0, 1].flatMap((group) =>
+            tableOf(group).map((src, i) => {
+              const index = group * NUM_BLOCKS + i;
+              return { group, src, dst: spare[index]!, via: detours[index] === true ? spare[10 + index]! : undefined };
+            }),
+          );
+          const step = new StepBuilder(2);
+          for (const { group, src, via, dst } of moves) {
+            if (via !== undefined) step.copy(group, src, via);
+            step.copy(group, via ?? src, dst);
+          }
+          for (const group of [0, 1]) {
+            step.table(
+              0,
+              group,
+              0,
+              moves.filter((move) => move.group === group).map(({ dst }) => dst),
+            );
+          }
+          expect(await decode(moving, step)).toBe(await decode(still, new StepBuilder(2)));
+        },
+      ),
+      fcParameters(kind === 'fake' ? 60 : 25),
+    );
+  }, 60_000);
+
+  it('behind a window the table may hold nothing', async () => {
+    await using opened = await openSession(kind);
+    await using full = await openSession(kind);
+    await prefill(opened);
+    await prefill(full);
+    // Position 9 with a window of 3 sees 7 to 9: blocks 3 and 4.
+    const step = new StepBuilder(2).table(0, 1, 0, [NULL_BLOCK, NULL_BLOCK, NULL_BLOCK]);
+    expect(await decode(opened, step)).toBe(await decode(full, new StepBuilder(2)));
+  });
+
+  it('moves blocks between sessions of equal numerics, byte by byte', async () => {
+    await using source = await openSession(kind);
+    await using target = await openSession(kind);
+    expect(source.session.info.numericsId).toBe(target.session.info.numericsId);
+    const first = await prefill(source);
+    for (const group of [0, 1]) {
+      for (const block of tableOf(group)) {
+        const bytes = await source.session.readBlock(group, block);
+        await target.session.writeBlock(group, block, bytes);
+        expect(await target.session.readBlock(group, block)).toEqual(bytes);
+      }
+    }
+    const history = [2, 3, 4, 5, 6, 7, 2, 3, 4, first];
+    const step = new StepBuilder(1).init({ slot: 0, history, numComputed: 9, maxLength: 20, ignoreEos: true });
+    for (const group of [0, 1]) step.table(0, group, 0, tableOf(group));
+    expect(await decode(target, step)).toBe(await decode(source, new StepBuilder(2)));
+  });
+
+  it('refuses tiers that it does not have', async () => {
+    await using opened = await openSession(kind);
+    const batch = new StepBuilder(1).copy(0, 1, 2).build();
+    const transfers = batch.words[8 + 2 * 6]!;
+    batch.words[transfers] = 1;
+    await expect(opened.session.step(batch)).rejects.toMatchObject({ code: 'ERR_INVALID_STEP' });
+  });
+});
+
+describe('the fake backend notices', () => {
+  it.each<[string, (step: StepBuilder) => StepBuilder]>([
+    ['a missing copy', (step) => step.table(0, 0, 2, [FIRST_SPARE])],
+    ['a copy of the wrong block', (step) => step.copy(0, 1, FIRST_SPARE).table(0, 0, 2, [FIRST_SPARE])],
+    ['a block of another group', (step) => step.table(0, 0, 2, [tableOf(1)[2]!])],
+    ['a hole inside the window', (step) => step.table(0, 1, 4, [NULL_BLOCK])],
+    ['a write by another sequence', (step) => intrude(step)],
+  ])('%s', async (_, breakIt) => {
+    await using opened = await openSession('fake');
+    await prefill(opened);
+    const failed = await decode(opened, breakIt(new StepBuilder(2))).catch((error: unknown) => error);
+    expect(KvasirError.isInstance(failed, 'ERR_INVARIANT'), String(failed)).toBe(true);
+  });
+});
+
+/** Another slot prefills into a block that slot 0 still reads. */
+function intrude(step: StepBuilder): StepBuilder {
+  step.init({ slot: 1, history: Array.from({ length: BLOCK_SIZE }, () => 5), maxLength: 9 });
+  return step
+    .table(1, 0, 0, [tableOf(0)[1]!])
+    .table(1, 1, 0, [FIRST_SPARE])
+    .row(1, BLOCK_SIZE);
+}
