@@ -30,7 +30,7 @@ export class Engine {
   readonly #requests = new Map<string, Sequence>();
   readonly #sequences = new Map<SequenceId, Sequence>();
   #numSequences = 0;
-  #broken: unknown;
+  #broken: Error | undefined;
   #closing: Promise<void> | undefined;
   #onDrained: (() => void) | undefined;
 
@@ -53,6 +53,11 @@ export class Engine {
   /** Requests that have not ended. */
   get numUnfinished(): number {
     return this.#requests.size;
+  }
+
+  /** What broke the engine for good, so that it takes no requests; `undefined` while it runs. */
+  get failure(): Error | undefined {
+    return this.#broken;
   }
 
   /** A seed for a request that has none. */
