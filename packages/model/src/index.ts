@@ -6,11 +6,33 @@ export {
   readSafetensorsCheckpoint,
   type SafetensorsCheckpoint,
 } from './checkpoint/safetensors/read-safetensors-checkpoint.js';
-export { InvalidCheckpointError } from './errors.js';
+export {
+  ChecksumError,
+  DiskFullError,
+  DownloadError,
+  type FailedAttempt,
+  InvalidCheckpointError,
+  ModelUnavailableError,
+} from './errors.js';
 export { type CheckpointSummary, inspectCheckpoint, type TensorTypeSummary } from './inspect-checkpoint.js';
 export type { GenerationDefaults, ModelDescription, OpenModelOptions } from './model-description.js';
 export { openModel } from './open-model.js';
 export { validateProgram } from './program/validate-program.js';
+export { type CachedFile, type CachedModel, cacheFolder } from './resolve/cache/model-cache.js';
+export { type CacheOptions, listCachedModels, removeCachedModel } from './resolve/cached-models.js';
+export {
+  CATALOGUE,
+  type CatalogueEntry,
+  DEFAULT_MODEL,
+  findCatalogueEntry,
+  type HubMirror,
+  type Mirror,
+  type ModelTerms,
+  type WheelMirror,
+} from './resolve/catalogue.js';
+export type { DownloadOptions } from './resolve/http/download-file.js';
+export type { PullContext, PullProgress } from './resolve/pull-context.js';
+export { type ResolvedModel, type ResolveModelOptions, resolveModel } from './resolve/resolve-model.js';
 export type { TensorData } from './writers/tensor-data.js';
 export { type GgufContent, type GgufWriteValue, writeGguf } from './writers/write-gguf.js';
 export { writeSafetensors } from './writers/write-safetensors.js';
