@@ -1,1 +1,3 @@
-export {};
+export type { CpuIsa, TraceEntry } from './addon.js';
+export { CpuBackend, type CpuBackendOptions, createCpuBackend } from './cpu-backend.js';
+export { CpuSession } from './cpu-session.js';

@@ -1,0 +1,27 @@
+// State of the addon in one environment (the main thread, or a worker); nothing is shared between environments.
+#pragma once
+#include <napi.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "../session/program.h"
+
+namespace kvasir {
+
+struct EnvironmentData {
+  Napi::FunctionReference session_class;
+};
+
+// A JavaScript error with a `code`.
+Napi::Error to_js_error(Napi::Env env, const std::string& code, const std::string& message);
+// Calls `work` and turns whatever C++ throws into a JavaScript error.
+Napi::Value guarded(const Napi::CallbackInfo& info, const std::function<Napi::Value()>& work);
+// The description of a session: arguments 0 (Float64Array) and 1 (array of strings).
+SessionSpec session_spec_argument(const Napi::CallbackInfo& info);
+
+// Kernels one by one, for tests.
+Napi::Object make_testing_exports(Napi::Env env);
+
+}  // namespace kvasir

@@ -1,0 +1,91 @@
+// A Program compiled to phases. A phase is one parallel piece of work between two barriers:
+//
+//   rows       a chain of ops that work on one row each (norm, rope, KV write, add, prepare); threads share the rows
+//   linear     linears whose inputs are prepared, and what follows them column by column; threads share the panels
+//   attention  items of one layer; threads take them as they come
+//
+// Ops join the phase before them as long as nothing of another row or column is needed. Which thread computes a row, a panel
+// or an item changes no bit, so fusing and splitting are free choices.
+//
+// Values become buffers: one a write (a value that is written twice has two). A buffer whose whole life lies in one rows phase
+// is local: one row in the scratch of each thread. The others share one arena, placed by the phases they live in.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "program.h"
+
+namespace kvasir {
+
+struct Buffer {
+  Rows rows = Rows::tokens;
+  int64_t width = 0;       // floats, or bytes of a prepared row
+  int64_t row_bytes = 0;   // a multiple of 64
+  int32_t first_phase = -1;
+  int32_t last_phase = -1;
+  bool local = false;      // offset counts within the scratch of a thread, and there is one row
+  int64_t offset = 0;
+};
+
+// A linear of the program; one a weight, however often it is used.
+struct PlannedLinear {
+  int32_t weight = -1;
+  std::unique_ptr<PackedLinear> packed;
+  int64_t offset = 0;  // in the packed arena
+};
+
+struct RowOp {
+  OpSpec op;  // input, input2 and out are buffers
+  bool is_prepare = false;
+  ActivationForm form = ActivationForm::f32;
+};
+
+struct LinearCall {
+  int32_t linear = -1;
+  int32_t activations = -1;  // buffer
+  int32_t out = -1;
+  int32_t bias = -1;
+};
+
+// Linears with the same outputs, split alike, and the ops on their columns.
+struct LinearGroup {
+  int64_t n = 0;
+  int64_t num_panels = 0;
+  int64_t bytes_per_panel = 0;
+  std::vector<LinearCall> calls;
+  std::vector<OpSpec> epilogue;
+};
+
+enum class PhaseKind : int32_t { rows = 0, linear, attention };
+
+struct Phase {
+  PhaseKind kind = PhaseKind::rows;
+  Rows rows = Rows::tokens;
+  std::string label;
+  std::vector<RowOp> row_ops;
+  std::vector<LinearGroup> groups;
+  OpSpec attention;
+};
+
+struct CompiledProgram {
+  std::vector<Phase> phases;
+  std::vector<Buffer> buffers;
+  std::vector<PlannedLinear> linears;
+  std::vector<KvLayout> kv_layouts;       // one a KV layer
+  std::vector<int64_t> group_block_bytes; // before padding to the session's block
+  std::vector<bool> is_embedding;         // weights read row by row from the file
+  std::vector<bool> is_vector;            // weights decoded to float32
+  int32_t logits = -1;
+  int64_t arena_bytes = 0;
+  int64_t local_bytes = 0;                // of each thread
+  int64_t packed_bytes = 0;
+  int64_t vector_bytes = 0;
+};
+
+constexpr int64_t round_up(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+
+CompiledProgram compile_program(const ProgramSpec& program, const SessionSpec& session);
+
+}  // namespace kvasir

@@ -1,0 +1,220 @@
+#include "model_runner.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace kvasir {
+namespace {
+
+// Rows from which threads take chunks of panels as they come; below, each has a fixed range and streams it.
+constexpr int64_t kDynamicRows = 8;
+constexpr int64_t kChunkPanels = 4;
+
+int64_t share(int64_t total, int thread, int num_threads) { return total * thread / num_threads; }
+
+void add_bias(const float* bias, int64_t n, float* out) {
+  for (int64_t i = 0; i < n; i++) out[i] += bias[i];
+}
+
+}  // namespace
+
+ModelRunner::ModelRunner(const SessionSpec& session, const ProgramSpec& program, CompiledProgram& compiled, KvPool& pool)
+    : session_(session), program_(program), compiled_(compiled), pool_(pool), ops_(op_kernels(session.isa)), weights_(program, compiled) {
+  for (const RopeSpec& rope : program.rope_tables) ropes_.emplace_back(rope);
+  for (KvLayout& layout : compiled.kv_layouts) layout.block_bytes = pool.block_bytes();
+  chunks_.resize(compiled.phases.size());
+  for (size_t i = 0; i < compiled.phases.size(); i++) {
+    const std::vector<LinearGroup>& groups = compiled.phases[i].groups;
+    for (size_t g = 0; g < groups.size(); g++) {
+      for (int64_t begin = 0; begin < groups[g].num_panels; begin += kChunkPanels) {
+        chunks_[i].push_back({static_cast<int32_t>(g), begin, std::min(groups[g].num_panels, begin + kChunkPanels)});
+      }
+    }
+  }
+  next_ = std::make_unique<std::atomic<int64_t>[]>(compiled.phases.size());
+  attention_rows_.resize(program.kv_groups.size());
+  tokens_.reserve(static_cast<size_t>(session.max_tokens));
+  outputs_.reserve(static_cast<size_t>(session.max_outputs));
+  output_token_.reserve(static_cast<size_t>(session.max_outputs));
+  rows_.reserve(static_cast<size_t>(session.max_rows()));
+}
+
+size_t ModelRunner::attention_scratch_bytes(const SessionSpec& session, const ProgramSpec& program, const CompiledProgram& compiled) {
+  const OpKernels& ops = op_kernels(session.isa);
+  size_t bytes = 0;
+  for (const Phase& phase : compiled.phases) {
+    if (phase.kind != PhaseKind::attention) continue;
+    const KvLayout& layout = compiled.kv_layouts[static_cast<size_t>(phase.attention.layer)];
+    bytes = std::max(bytes, ops.attention_scratch_bytes(layout, phase.attention.num_heads, session.max_model_len));
+  }
+  return std::max(bytes, ops.sample_scratch_bytes(program.vocab_size));
+}
+
+void ModelRunner::begin_step() {
+  tokens_.clear();
+  outputs_.clear();
+  output_token_.clear();
+  rows_.clear();
+  for (std::vector<AttentionRow>& rows : attention_rows_) rows.clear();
+  for (size_t i = 0; i < compiled_.phases.size(); i++) next_[i].store(0, std::memory_order_relaxed);
+}
+
+void ModelRunner::add_row(const StagedRow& row, const std::vector<StagedOutput>& outputs) {
+  const auto first_token = static_cast<int32_t>(tokens_.size());
+  const int32_t num_tokens = row.num_tokens();
+  for (int32_t i = 0; i < num_tokens; i++) tokens_.push_back({row.token(i), row.start + i, static_cast<int32_t>(rows_.size())});
+  rows_.push_back(&row);
+  for (size_t group = 0; group < attention_rows_.size(); group++) {
+    attention_rows_[group].push_back({row.slot->tables[group].data(), row.start, num_tokens, first_token});
+  }
+  for (int32_t i = row.first_output; i < row.first_output + row.num_outputs; i++) {
+    outputs_.push_back(i);
+    output_token_.push_back(first_token + outputs[static_cast<size_t>(i)].token_index);
+  }
+  for (RopeCache& rope : ropes_) rope.grow(row.start + num_tokens);
+}
+
+const float* ModelRunner::logits(int32_t i, uint8_t* arena) const {
+  const Buffer& buffer = compiled_.buffers[static_cast<size_t>(compiled_.logits)];
+  return reinterpret_cast<const float*>(arena + buffer.offset + i * buffer.row_bytes);
+}
+
+float* ModelRunner::row_of(int32_t id, int64_t row, uint8_t* arena, const ThreadScratch& scratch) const {
+  const Buffer& buffer = compiled_.buffers[static_cast<size_t>(id)];
+  return reinterpret_cast<float*>(buffer.local ? scratch.local + buffer.offset : arena + buffer.offset + row * buffer.row_bytes);
+}
+
+float* ModelRunner::rows_of(int32_t id, uint8_t* arena) const {
+  return reinterpret_cast<float*>(arena + compiled_.buffers[static_cast<size_t>(id)].offset);
+}
+
+void ModelRunner::run_phase(int32_t index, int thread, int num_threads, uint8_t* arena, const ThreadScratch& scratch) {
+  const Phase& phase = this->phase(index);
+  switch (phase.kind) {
+    case PhaseKind::rows: return run_rows(phase, thread, num_threads, arena, scratch);
+    case PhaseKind::linear: return run_linear(index, thread, num_threads, arena);
+    case PhaseKind::attention: return run_attention(index, phase.attention, arena, scratch);
+  }
+}
+
+void ModelRunner::run_rows(const Phase& phase, int thread, int num_threads, uint8_t* arena, const ThreadScratch& scratch) {
+  const int64_t rows = num_rows(phase.rows);
+  const int64_t end = share(rows, thread + 1, num_threads);
+  for (int64_t row = share(rows, thread, num_threads); row < end; row++) {
+    for (const RowOp& op : phase.row_ops) run_row_op(op, row, arena, scratch);
+  }
+}
+
+void ModelRunner::run_row_op(const RowOp& row_op, int64_t row, uint8_t* arena, const ThreadScratch& scratch) {
+  const OpSpec& op = row_op.op;
+  const auto at = [&](int32_t buffer) { return row_of(buffer, row, arena, scratch); };
+  const auto width = [&](int32_t buffer) { return compiled_.buffers[static_cast<size_t>(buffer)].width; };
+  if (row_op.is_prepare) {
+    return prepare_activation(row_op.form, session_.isa, at(op.input), width(op.input), reinterpret_cast<uint8_t*>(at(op.out)));
+  }
+  switch (op.kind) {
+    case OpKind::embed: {
+      float* out = at(op.out);
+      weights_.embedding_row(op.weight, tokens_[static_cast<size_t>(row)].id, out);
+      if (op.scale != 1.0f) {
+        for (int64_t i = 0; i < width(op.out); i++) out[i] *= op.scale;
+      }
+      return;
+    }
+    case OpKind::rms_norm:
+      return ops_.rms_norm(at(op.input), weights_.vector(op.weight), op.weight_offset, op.eps, op.group_width, width(op.input) / op.group_width, at(op.out));
+    case OpKind::rope: {
+      const RopeCache& rope = ropes_[static_cast<size_t>(op.table)];
+      const int32_t position = tokens_[static_cast<size_t>(row)].position;
+      return ops_.rope(at(op.input), rope.cosines(position), rope.sines(position), op.num_heads, op.head_dim, rope.half());
+    }
+    case OpKind::kv_write: {
+      const Token& token = tokens_[static_cast<size_t>(row)];
+      const auto group = static_cast<size_t>(program_.kv_layers[static_cast<size_t>(op.layer)].group);
+      const int32_t block = rows_[static_cast<size_t>(token.row)]->slot->tables[group][static_cast<size_t>(token.position / session_.block_size)];
+      return ops_.kv_write(compiled_.kv_layouts[static_cast<size_t>(op.layer)], pool_.block(block), token.position % session_.block_size, at(op.input), at(op.input2));
+    }
+    case OpKind::gated_activation: return ops_.gated_activation(op.activation, at(op.input), at(op.input2), width(op.out), at(op.out));
+    case OpKind::add: return ops_.add(at(op.input), at(op.input2), width(op.out), at(op.out));
+    case OpKind::gather_outputs: {
+      const int64_t token = output_token_[static_cast<size_t>(row)];
+      std::memcpy(at(op.out), row_of(op.input, token, arena, scratch), static_cast<size_t>(width(op.out)) * 4);
+      return;
+    }
+    case OpKind::softcap: return ops_.softcap(at(op.input), width(op.input), op.cap);
+    case OpKind::linear:
+    case OpKind::paged_attention: return;  // phases of their own
+  }
+}
+
+void ModelRunner::run_linear(int32_t index, int thread, int num_threads, uint8_t* arena) {
+  const Phase& phase = this->phase(index);
+  const int64_t rows = num_rows(phase.rows);
+  if (rows == 0) return;
+  if (rows >= kDynamicRows && num_threads > 1) {
+    const std::vector<Chunk>& chunks = chunks_[static_cast<size_t>(index)];
+    for (;;) {
+      const int64_t i = next_[index].fetch_add(1, std::memory_order_relaxed);
+      if (i >= static_cast<int64_t>(chunks.size())) return;
+      const Chunk& chunk = chunks[static_cast<size_t>(i)];
+      run_panels(phase.groups[static_cast<size_t>(chunk.group)], chunk.begin, chunk.end, rows, arena);
+    }
+  }
+  // Ranges of equal bytes over all groups, so that every thread streams as much memory.
+  int64_t total = 0;
+  for (const LinearGroup& group : phase.groups) total += group.num_panels * group.bytes_per_panel;
+  const int64_t from = share(total, thread, num_threads), to = share(total, thread + 1, num_threads);
+  int64_t base = 0;
+  for (const LinearGroup& group : phase.groups) {
+    const auto panel_at = [&](int64_t byte) { return std::clamp<int64_t>((byte - base + group.bytes_per_panel / 2) / group.bytes_per_panel, 0, group.num_panels); };
+    const int64_t begin = from <= base ? 0 : panel_at(from);
+    const int64_t end = to <= base ? 0 : panel_at(to);
+    if (begin < end) run_panels(group, begin, end, rows, arena);
+    base += group.num_panels * group.bytes_per_panel;
+  }
+}
+
+void ModelRunner::run_panels(const LinearGroup& group, int64_t begin, int64_t end, int64_t rows, uint8_t* arena) {
+  const int64_t column = begin * kPanelWidth;
+  const int64_t columns = std::min(group.n, end * kPanelWidth) - column;
+  const auto stride = [&](int32_t buffer) { return compiled_.buffers[static_cast<size_t>(buffer)].row_bytes / 4; };
+  for (const LinearCall& call : group.calls) {
+    const PackedLinear& packed = *compiled_.linears[static_cast<size_t>(call.linear)].packed;
+    float* out = rows_of(call.out, arena);
+    packed.forward(reinterpret_cast<const uint8_t*>(rows_of(call.activations, arena)), rows, out, stride(call.out), begin, end);
+    if (call.bias < 0) continue;
+    for (int64_t row = 0; row < rows; row++) add_bias(weights_.vector(call.bias) + column, columns, out + row * stride(call.out) + column);
+  }
+  for (const OpSpec& op : group.epilogue) {
+    for (int64_t row = 0; row < rows; row++) {
+      const auto at = [&](int32_t buffer) { return rows_of(buffer, arena) + row * stride(buffer) + column; };
+      if (op.kind == OpKind::add) ops_.add(at(op.input), at(op.input2), columns, at(op.out));
+      else ops_.gated_activation(op.activation, at(op.input), at(op.input2), columns, at(op.out));
+    }
+  }
+}
+
+void ModelRunner::run_attention(int32_t index, const OpSpec& op, uint8_t* arena, const ThreadScratch& scratch) {
+  const auto group = static_cast<size_t>(program_.kv_layers[static_cast<size_t>(op.layer)].group);
+  AttentionArgs args;
+  args.pool = pool_.data();
+  args.layout = compiled_.kv_layouts[static_cast<size_t>(op.layer)];
+  args.rows = attention_rows_[group].data();
+  args.num_rows = static_cast<int32_t>(attention_rows_[group].size());
+  args.num_heads = op.num_heads;
+  args.scale = op.scale;
+  args.softcap = op.cap;
+  args.window = program_.kv_groups[group].window;
+  args.query = rows_of(op.input, arena);
+  args.query_stride = compiled_.buffers[static_cast<size_t>(op.input)].row_bytes / 4;
+  args.out = rows_of(op.out, arena);
+  args.out_stride = compiled_.buffers[static_cast<size_t>(op.out)].row_bytes / 4;
+  const int64_t items = ops_.attention_num_items(args);
+  for (;;) {
+    const int64_t item = next_[index].fetch_add(1, std::memory_order_relaxed);
+    if (item >= items) return;
+    ops_.attention_item(args, item, scratch.work);
+  }
+}
+
+}  // namespace kvasir

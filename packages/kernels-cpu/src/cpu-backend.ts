@@ -1,0 +1,129 @@
+import { env } from 'node:process';
+import type {
+  Backend,
+  DeviceInfo,
+  KvCacheDtype,
+  OpenSessionControl,
+  Program,
+  Session,
+  SessionOptions,
+  SessionPlan,
+} from '@kvasir/interfaces';
+import { InvalidArgumentError } from '@kvasir/interfaces';
+import { type Addon, type CpuIsa, loadAddon } from './addon.js';
+import { checkSessionOptions, integer } from './check-session-options.js';
+import { CpuSession } from './cpu-session.js';
+import { chooseKernelPath, type KernelPath, kernelPaths } from './kernel-path.js';
+import { describeSession } from './native/describe-session.js';
+import { NativeConnection } from './native/native-connection.js';
+import { callNative } from './native-error.js';
+import { numericsId } from './numerics-id.js';
+
+/** Options of {@link createCpuBackend}. */
+export interface CpuBackendOptions {
+  /** Kernel path; default: `KVASIR_CPU_ISA`, else the best one that the processor and system have. */
+  readonly isa?: CpuIsa;
+  /** Compute threads of a session that does not say; default: one a physical core that this process may use. */
+  readonly numThreads?: number;
+  /** Keep the time of each kind of phase for `CpuSession.trace()`; default: whether `KVASIR_TRACE_OPS` is 1. */
+  readonly traceOps?: boolean;
+}
+
+/** Backend on the CPU. Kernels are chosen once, here, by what the processor can do. */
+export class CpuBackend implements Backend {
+  readonly specificationVersion = 1;
+  readonly deviceInfo: DeviceInfo;
+  readonly #addon: Addon;
+  readonly #path: KernelPath;
+  readonly #trace: boolean;
+
+  constructor(addon: Addon, options: CpuBackendOptions) {
+    const cpu = addon.cpuInfo();
+    if (options.numThreads !== undefined) integer('numThreads', options.numThreads, 1, 1024);
+    const requestedBy = options.isa === undefined ? 'KVASIR_CPU_ISA' : 'isa';
+    const requested = options.isa ?? (env['KVASIR_CPU_ISA'] === '' ? undefined : env['KVASIR_CPU_ISA']);
+    this.#addon = addon;
+    this.#path = chooseKernelPath(cpu, requested, requestedBy);
+    this.#trace = options.traceOps ?? env['KVASIR_TRACE_OPS'] === '1';
+    this.deviceInfo = {
+      backend: 'cpu',
+      device: cpu.brand,
+      kernelPath: this.#path.name,
+      kernelPaths: kernelPaths(cpu).map((path) => path.name),
+      features: cpu.features,
+      numThreads: options.numThreads ?? cpu.availableCores,
+    };
+  }
+
+  planSession(options: SessionOptions): SessionPlan {
+    checkSessionOptions(options);
+    const { numbers, texts } = this.#describe(options);
+    const plan = callNative(() => this.#addon.planSession(numbers, texts));
+    return {
+      weightBytes: plan.weightBytes,
+      mappedBytes: plan.mappedBytes,
+      scratchBytes: plan.scratchBytes,
+      kvGroups: (options.programs[0] as Program).kvGroups.map(({ kind, window }) => ({
+        kind,
+        ...(window === undefined ? {} : { window }),
+        bytesPerBlock: plan.bytesPerBlock,
+      })),
+      kvCacheDtype: resolveKvDtype(options),
+    };
+  }
+
+  async openSession(options: SessionOptions, control: OpenSessionControl = {}): Promise<Session> {
+    const { signal } = control;
+    signal?.throwIfAborted();
+    const plan = this.planSession(options);
+    const connection = new NativeConnection(this.#addon, this.#describe(options), control.onProgress);
+    const opening = connection.open(signal);
+    try {
+      const [id] = await Promise.all([numericsId(options, this.#path.name, plan.kvCacheDtype), opening]);
+      signal?.throwIfAborted();
+      const device = { ...this.deviceInfo, numThreads: this.#numThreads(options) };
+      const session = new CpuSession({ numericsId: id, device, plan }, options, connection.native);
+      connection.attach(session);
+      return session;
+    } catch (error) {
+      connection.native.abortOpen();
+      await opening.catch(() => undefined);
+      await connection.free();
+      signal?.throwIfAborted();
+      throw error;
+    }
+  }
+
+  #describe(options: SessionOptions) {
+    return describeSession(options, {
+      isa: this.#path.isa,
+      hasBf16: this.#path.hasBf16,
+      numThreads: this.#numThreads(options),
+      kvCacheDtype: resolveKvDtype(options),
+      trace: this.#trace,
+    });
+  }
+
+  #numThreads(options: SessionOptions): number {
+    return options.numThreads ?? this.deviceInfo.numThreads;
+  }
+}
+
+/**
+ * A backend on this machine's CPU.
+ * @throws {@link InvalidArgumentError} For a kernel path that the CPU lacks, or an option that does not exist.
+ * @throws {@link KvasirError} `ERR_ADDON_NOT_FOUND` When there is no native build for this platform.
+ */
+export function createCpuBackend(options: CpuBackendOptions = {}): CpuBackend {
+  const known = ['isa', 'numThreads', 'traceOps'];
+  const unknown = Object.keys(options).find((name) => !known.includes(name));
+  if (unknown !== undefined) {
+    throw new InvalidArgumentError(unknown, `option '${unknown}' does not exist: expected ${known.join(', ')}`);
+  }
+  return new CpuBackend(loadAddon(), options);
+}
+
+function resolveKvDtype({ kvCacheDtype, mode }: SessionOptions): Exclude<KvCacheDtype, 'auto'> {
+  if (kvCacheDtype !== 'auto') return kvCacheDtype;
+  return mode === 'float32' ? 'float32' : 'float16';
+}
