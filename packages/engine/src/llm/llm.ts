@@ -5,7 +5,7 @@ import {
   InvalidArgumentError,
   type Tokenizer,
 } from '@kvasir/interfaces';
-import { type ModelDescription, openModel } from '@kvasir/model';
+import { type ModelDescription, openModel, resolveModel } from '@kvasir/model';
 import { loadChatTemplate } from '@kvasir/tokenizer';
 import type { Engine } from '../engine.js';
 import type { CloseOptions, EngineLimits } from '../engine-options.js';
@@ -61,7 +61,7 @@ export class LLM {
   static async load(options: LoadOptions): Promise<LLM> {
     const sizes = resolveSizes(options);
     options.signal?.throwIfAborted();
-    const description = typeof options.model === 'string' ? await openModel(options.model) : options.model;
+    const description = typeof options.model === 'string' ? await openByName(options.model, options) : options.model;
     const opened = await openEngine(description, options, sizes);
     try {
       return new LLM(description, opened, await openChatTemplate(description, opened.tokenizer));
@@ -147,6 +147,18 @@ export class LLM {
     const requestId = `llm-${++this.#numRequests}`;
     return this.engine.submit({ requestId, promptTokenIds, sampling }, { signal });
   }
+}
+
+/** Fetches what is not here yet; terms that ask for agreement are shown, if nobody else takes them, as a process warning. */
+async function openByName(model: string, { offline, signal, pull }: LoadOptions): Promise<ModelDescription> {
+  const { path } = await resolveModel(model, {
+    onTerms: ({ summary, url }) => process.emitWarning(`${model}: ${summary} (${url})`),
+    ...pull,
+    ...(offline === undefined ? {} : { offline }),
+    ...(signal === undefined ? {} : { signal }),
+  });
+  signal?.throwIfAborted();
+  return openModel(path);
 }
 
 function openChatTemplate({ chatTemplate }: ModelDescription, tokenizer: Tokenizer): Promise<ChatTemplate | undefined> {

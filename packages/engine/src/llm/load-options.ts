@@ -5,11 +5,11 @@ import {
   type LoadProgress,
   type NumericMode,
 } from '@kvasir/interfaces';
-import type { ModelDescription } from '@kvasir/model';
+import type { ModelDescription, ResolveModelOptions } from '@kvasir/model';
 
 /** How a model is loaded. Everything but `model` and `backend` has a default. */
 export interface LoadOptions {
-  /** A path, a name of the catalogue, or an opened model. */
+  /** A path, a name of the catalogue, a Hugging Face id, or an opened model. */
   readonly model: string | ModelDescription;
   readonly backend: Backend;
   /** Default `auto`. */
@@ -40,6 +40,8 @@ export interface LoadOptions {
   readonly numThreads?: number | undefined;
   /** Never fetch; use what is on disk. Default `false`. */
   readonly offline?: boolean | undefined;
+  /** Hears of the fetching of a model that is not here yet. */
+  readonly pull?: Pick<ResolveModelOptions, 'onProgress' | 'onTerms' | 'onAttemptFailed' | 'onWait'> | undefined;
   /** Bytes that the process may take. Default: what machine and control group leave. */
   readonly availableMemoryBytes?: (() => number) | undefined;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
@@ -77,6 +79,7 @@ const KNOWN: readonly (keyof LoadOptions)[] = [
   'seed',
   'numThreads',
   'offline',
+  'pull',
   'availableMemoryBytes',
   'onProgress',
   'signal',
