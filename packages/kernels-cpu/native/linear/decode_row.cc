@@ -54,9 +54,7 @@ void decode_row(WeightEncoding encoding, const uint8_t* row, int64_t k, float* o
   encoded_row_bytes(encoding, k);
   switch (encoding) {
     case WeightEncoding::f32: std::memcpy(out, row, static_cast<size_t>(k) * 4); return;
-    case WeightEncoding::f16:
-      for (int64_t i = 0; i < k; ++i) out[i] = f16_to_f32(load_u16(row + 2 * i));
-      return;
+    case WeightEncoding::f16: return f16_to_f32(row, k, out);
     case WeightEncoding::bf16:
       for (int64_t i = 0; i < k; ++i) out[i] = bf16_to_f32(load_u16(row + 2 * i));
       return;

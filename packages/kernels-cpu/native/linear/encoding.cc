@@ -34,6 +34,16 @@ uint32_t to_bits(float value) {
   return bits;
 }
 
+// Without branches, and without subnormal operands, which a thread may be set to flush: a subnormal half is (1 + m) * 2^-14 - 2^-14.
+float widen_f16(uint16_t bits) {
+  const uint32_t magnitude = static_cast<uint32_t>(bits & 0x7fff) << 13;
+  const uint32_t normal = magnitude + (112u << 23);
+  const uint32_t special = (magnitude + (224u << 23)) | (magnitude > (31u << 23) ? 0x400000u : 0u);  // infinite; NaN made quiet
+  const uint32_t subnormal = to_bits(from_bits(magnitude + (113u << 23)) - 0x1p-14f);
+  const uint32_t result = magnitude >= (31u << 23) ? special : magnitude < (1u << 23) ? subnormal : normal;
+  return from_bits(result | static_cast<uint32_t>(bits & 0x8000) << 16);
+}
+
 // 16 bytes to 32 codes: low nibbles first, then high nibbles.
 void split_nibbles(const uint8_t* packed, uint8_t codes[kGroup]) {
   for (int j = 0; j < 16; ++j) {
@@ -69,14 +79,10 @@ void read_q6_k(const uint8_t* block, int j, uint8_t codes[kGroup]) {
 
 }  // namespace
 
-float f16_to_f32(uint16_t bits) {
-  const uint32_t sign = static_cast<uint32_t>(bits & 0x8000) << 16;
-  const uint32_t exponent = (bits >> 10) & 31;
-  const uint32_t mantissa = bits & 0x3ff;
-  if (exponent == 31) return from_bits(sign | 0x7f800000u | (mantissa << 13) | (mantissa != 0 ? 0x400000u : 0));
-  if (exponent != 0) return from_bits(sign | ((exponent + 112) << 23) | (mantissa << 13));
-  const float magnitude = static_cast<float>(mantissa) * 0x1p-24f;
-  return from_bits(sign | to_bits(magnitude));
+float f16_to_f32(uint16_t bits) { return widen_f16(bits); }
+
+void f16_to_f32(const uint8_t* halves, int64_t count, float* out) {
+  for (int64_t i = 0; i < count; ++i) out[i] = widen_f16(load_u16(halves + 2 * i));
 }
 
 float bf16_to_f32(uint16_t bits) { return from_bits(static_cast<uint32_t>(bits) << 16); }

@@ -19,6 +19,7 @@ const char* encoding_name(WeightEncoding encoding);
 bool is_quantized(WeightEncoding encoding);
 
 float f16_to_f32(uint16_t bits);
+void f16_to_f32(const uint8_t* halves, int64_t count, float* out);
 float bf16_to_f32(uint16_t bits);
 // Rounds to nearest even; a NaN stays a (quiet) NaN.
 void f32_to_bf16(const float* values, int64_t count, uint16_t* out);

@@ -19,6 +19,7 @@
 
 #include "../linear/linear.h"
 #include "linear_oracle.h"
+#include "live_paths.h"
 
 namespace kvasir::test {
 namespace {
@@ -92,8 +93,9 @@ KVASIR_READ_BYTES(read_bytes_plain, )
 // By the widest loads of the machine, whatever path is measured.
 uint64_t read_bytes(const uint8_t* data, size_t bytes) {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f")) return read_bytes_avx512(data, bytes);
-  if (__builtin_cpu_supports("avx2")) return read_bytes_avx2(data, bytes);
+  static const CpuFeatures cpu = cpu_features();
+  if (cpu.avx512) return read_bytes_avx512(data, bytes);
+  if (cpu.avx2) return read_bytes_avx2(data, bytes);
 #endif
   return read_bytes_plain(data, bytes);
 }
@@ -202,15 +204,11 @@ int main(int argc, char** argv) {
   const std::string filter = argc > 2 ? argv[2] : "";
   const int64_t max_rows = argc > 3 ? std::atoi(argv[3]) : 512;
   const int only_threads = argc > 4 ? std::atoi(argv[4]) : 0;
-  Isa isa = Isa::scalar;
-  bool bf16 = false;
-#if defined(__x86_64__)
   const char* forced = std::getenv("KVASIR_CPU_ISA");
   const std::string wanted = forced == nullptr ? "avx512" : forced;
-  if (wanted != "scalar" && __builtin_cpu_supports("avx2")) isa = Isa::avx2;
-  if (wanted == "avx512" && __builtin_cpu_supports("avx512vnni")) isa = Isa::avx512;
-  bf16 = isa == Isa::avx512 && __builtin_cpu_supports("avx512bf16");
-#endif
+  const CpuFeatures cpu = cpu_features();
+  const Isa isa = wanted == "avx512" && cpu.avx512 ? Isa::avx512 : wanted != "scalar" && cpu.avx2 ? Isa::avx2 : Isa::scalar;
+  const bool bf16 = isa == Isa::avx512 && cpu.bf16;
   const auto automatic = NumericMode::automatic;
   // Copies: the layers of the model, so that a small matrix is not read from the first-level cache each time.
   const Shape shapes[] = {

@@ -37,6 +37,10 @@ inline double half_value(const uint8_t* p) {
   return bits & 0x8000 ? -magnitude : magnitude;
 }
 
+inline bool has_minimum(WeightEncoding e) {
+  return e == WeightEncoding::q4_1 || e == WeightEncoding::q5_1 || e == WeightEncoding::q4_k || e == WeightEncoding::q5_k;
+}
+
 struct ScalePair {
   int scale, minimum;
 };
@@ -136,10 +140,9 @@ inline void random_row(Random& random, WeightEncoding e, int64_t k, uint8_t* row
   }
   for (int64_t i = 0; i < bytes; ++i) row[i] = static_cast<uint8_t>(random());
   const int64_t block = bytes / (k / block_elements(e));
-  const bool has_minimum = e == WeightEncoding::q4_1 || e == WeightEncoding::q5_1 || e == WeightEncoding::q4_k || e == WeightEncoding::q5_k;
   for (uint8_t* b = row; b < row + bytes; b += block) {
     put_half(random, e == WeightEncoding::q6_k ? b + 208 : b);
-    if (has_minimum) put_half(random, b + 2);
+    if (has_minimum(e)) put_half(random, b + 2);
   }
 }
 

@@ -11,38 +11,10 @@
 #include "check.h"
 #include "kvasir/check.h"
 #include "linear_oracle.h"
+#include "live_paths.h"
 
 namespace kvasir::test {
 namespace {
-
-struct Path {
-  Isa isa;
-  bool bf16;
-  const char* name;
-};
-
-std::vector<Path> live_paths() {
-  std::vector<Path> paths = {{Isa::scalar, false, "scalar"}};
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-    paths.push_back({Isa::avx2, false, "avx2"});
-  } else {
-    std::printf("skipped: avx2 (this CPU has none)\n");
-  }
-  if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-      __builtin_cpu_supports("avx512vnni")) {
-    paths.push_back({Isa::avx512, false, "avx512"});
-    if (__builtin_cpu_supports("avx512bf16")) {
-      paths.push_back({Isa::avx512, true, "avx512+bf16"});
-    } else {
-      std::printf("skipped: avx512+bf16 (this CPU has none)\n");
-    }
-  } else {
-    std::printf("skipped: avx512 (this CPU has none)\n");
-  }
-#endif
-  return paths;
-}
 
 // A buffer whose end is the end of an allocation, so that AddressSanitizer sees any overrun.
 struct Aligned {
@@ -138,12 +110,16 @@ void test_decode(Random& random) {
       }
     }
   }
-  // Every finite f16.
+  // Every f16.
   for (int bits = 0; bits < 0x10000; ++bits) {
-    if ((bits >> 10 & 31) == 31) continue;
     const uint8_t bytes[2] = {static_cast<uint8_t>(bits), static_cast<uint8_t>(bits >> 8)};
     float value;
     decode_row(WeightEncoding::f16, bytes, 1, &value);
+    if ((bits >> 10 & 31) == 31) {
+      const bool is_nan = (bits & 1023) != 0;
+      CHECK_THAT(is_nan ? std::isnan(value) : std::isinf(value) && std::signbit(value) == (bits >> 15 != 0), "f16 %04x", static_cast<unsigned>(bits));
+      continue;
+    }
     CHECK_THAT(value == half_value(bytes) && std::signbit(value) == (bits >> 15 != 0), "f16 %04x: %.9g", static_cast<unsigned>(bits),
                static_cast<double>(value));
   }
@@ -307,6 +283,42 @@ void test_oracle(Random& random, const std::vector<Path>& paths) {
   }
 }
 
+// All codes at one end and all activations at +127 or -127: the largest sums that the integer kernels meet.
+void test_extremes(Random& random, const std::vector<Path>& paths) {
+  for (const WeightEncoding e : kAllEncodings) {
+    if (e <= WeightEncoding::bf16) continue;
+    const int64_t k = std::max<int64_t>(64, block_elements(e)), n = 33, rows = 7;
+    for (const int fill : {0x00, 0xff, 0x80, 0x7f, 0x0f, 0xf0}) {
+      Weights weights(random, e, n, k);
+      std::vector<uint8_t> scales(weights.bytes);
+      std::fill(weights.bytes.begin(), weights.bytes.end(), static_cast<uint8_t>(fill));
+      const int64_t row_bytes = encoded_row_bytes(e, k), blocks = k / block_elements(e), block = row_bytes / blocks;
+      for (int64_t i = 0; i < n * blocks; ++i) {
+        // Ordinary scales in the places of d, m, dmin.
+        const int64_t at = weights.source.bytes - weights.bytes.data() + i / blocks * weights.source.row_bytes + i % blocks * block;
+        const int64_t first = e == WeightEncoding::q6_k ? 208 : 0;
+        std::copy_n(scales.begin() + at + first, has_minimum(e) ? 4 : 2, weights.bytes.begin() + at + first);
+      }
+      std::vector<double> decoded(static_cast<size_t>(n * k));
+      for (int64_t i = 0; i < n * k; ++i) decoded[static_cast<size_t>(i)] = element(e, weights.row(i / k), i % k);
+      std::vector<float> x(static_cast<size_t>(rows * k));
+      for (int64_t i = 0; i < rows * k; ++i) x[static_cast<size_t>(i)] = (i / k % 2 == 0 ? 1.0f : -1.0f) * (i / k >= 4 && i % 2 == 1 ? -1.0f : 1.0f);
+      for (const Path& path : paths) {
+        const Packed packed(weights, NumericMode::automatic, path);
+        const Prepared input(ActivationForm::int8, path.isa, x.data(), rows, k);
+        const std::vector<float> out = forward(*packed.linear, input, 0, rows);
+        for (int64_t i = 0; i < n * rows; ++i) {
+          const int64_t m = i / n, column = i % n;
+          const Bounded expected = expected_output(weights, *packed.linear, decoded.data() + column * k, column, input.row(m), x.data() + m * k);
+          const double error = std::fabs(static_cast<double>(out[static_cast<size_t>(m * (n + 3) + column)]) - expected.value);
+          CHECK_THAT(error <= expected.bound, "%s bytes %02x on %s: row %ld output %ld is off by %.3g of its bound", name_of(e), static_cast<unsigned>(fill),
+                     path.name, static_cast<long>(m), static_cast<long>(column), error / expected.bound);
+        }
+      }
+    }
+  }
+}
+
 // One reference (scalar, each row alone) for all paths, row counts, offsets and splits. bf16 has one path: itself, each row alone.
 void check_invariance(Random& random, const std::vector<Path>& paths, WeightEncoding e, NumericMode mode, int64_t n, int64_t k, int64_t max_rows) {
   const Weights weights(random, e, n, k);
@@ -358,6 +370,19 @@ void test_layout(Random& random, const std::vector<Path>& paths) {
         CHECK_THAT(static_cast<int64_t>(linear->packed_bytes()) == 96 * encoded_row_bytes(e, k), "%s packs to %zu bytes, the file has %ld", name_of(e),
                    linear->packed_bytes(), static_cast<long>(96 * encoded_row_bytes(e, k)));
       }
+    }
+  }
+  // Packing writes every byte, padding too: what was in the storage before must not show.
+  for (const WeightEncoding e : kAllEncodings) {
+    const Weights weights(random, e, 17 + 16 * integer(random, 0, 4), block_elements(e) == 1 ? 5 : block_elements(e));
+    for (const Path& path : paths) {
+      const Packed packed(weights, NumericMode::automatic, path);
+      const size_t bytes = packed.linear->packed_bytes();
+      const std::vector<uint8_t> before(packed.storage.data, packed.storage.data + bytes);
+      std::memset(packed.storage.data, 0x5a, bytes);
+      packed.linear->pack(weights.source, 0, packed.linear->num_panels());
+      const auto used = static_cast<size_t>(packed.linear->num_panels()) * (bytes / static_cast<size_t>(packed.linear->num_panels()) / 32 * 32);
+      CHECK_THAT(std::memcmp(before.data(), packed.storage.data, used) == 0, "%s packs differently over old bytes", name_of(e));
     }
   }
   // Rows stored interleaved for rotary embedding: stored row 2i of a head is row i, 2i + 1 is row i + half.
@@ -426,6 +451,7 @@ int main() {
   test_activations(random, paths);
   test_multiply_add(random, paths);
   test_oracle(random, paths);
+  test_extremes(random, paths);
   test_invariance(random, paths);
   test_layout(random, paths);
   test_errors();

@@ -96,7 +96,10 @@ KVASIR_INLINE void dot_steps(const uint8_t* codes, const uint8_t* high, int half
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 4
-      for (int h = 0; h < H; ++h) dot[r][h] = _mm256_add_epi32(dot[r][h], _mm256_madd_epi16(partial[r][h], ones));
+      for (int h = 0; h < H; ++h) {
+        dot[r][h] = _mm256_add_epi32(dot[r][h], _mm256_madd_epi16(partial[r][h], ones));
+        pin(dot[r][h]);
+      }
     }
   }
 }
