@@ -66,6 +66,15 @@ inline std::vector<const OpKernels*> paths() {
   return tables;
 }
 
+// Sanitizers make everything some ten times slower: then fewer cases, of the same kinds.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
+inline bool is_scalar(const OpKernels* path) { return path == &op_kernels(Isa::scalar); }
+
 // The session runs every thread with denormals flushed.
 inline void flush_denormals() {
 #if defined(__x86_64__)

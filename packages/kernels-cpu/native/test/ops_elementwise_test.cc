@@ -1,8 +1,39 @@
 // Norms, rotary embedding, activations, softcap and KV writes against double precision, and bit for bit across paths.
 #include "ops_check.h"
 
+#define KVASIR_OPS_NAMESPACE ops_scalar_under_test
+#include "../ops/simd/scalar.h"
+
 namespace kvasir::test {
 namespace {
+
+// The fused multiply-add of the scalar layer against the library's, on numbers made to fall halfway between two floats.
+void fused_multiply_add() {
+  namespace layer = kvasir::ops_scalar_under_test;
+  Random random(6);
+  const auto draw = [&] {
+    const int bits = static_cast<int>(random.between(1, 24));
+    const double mantissa = static_cast<double>(random.between(1, int64_t{1} << bits));
+    return static_cast<float>((random.unit() < 0.5 ? -1 : 1) * std::ldexp(mantissa, static_cast<int>(random.between(-40, 20)) - bits));
+  };
+  const float special[] = {0.0f, -0.0f, INFINITY, -INFINITY, 3e38f, 1e-38f, 2e-20f, -1e-20f, 1.0f};
+  for (int round = 0; round < 60000; round++) {
+    layer::F32x16 a, b, c;
+    for (int i = 0; i < 16; i++) {
+      const double unit = random.unit();
+      a.v[i] = unit < 0.02 ? special[random.between(0, 8)] : draw();
+      b.v[i] = unit < 0.03 ? special[random.between(0, 8)] : draw();
+      // A third of the addends are small next to the last place of the product, where rounding twice shows.
+      c.v[i] = unit < 0.04 ? special[random.between(0, 8)] : unit < 0.4 ? std::ldexp(a.v[i] * b.v[i], static_cast<int>(random.between(-60, 26))) : draw();
+    }
+    const layer::F32x16 r = layer::fma(a, b, c), n = layer::fnma(a, b, c);
+    for (int i = 0; i < 16; i++) {
+      const float exact = std::fma(a.v[i], b.v[i], c.v[i]), negated = std::fma(-a.v[i], b.v[i], c.v[i]);
+      CHECK(same_bits(&exact, &r.v[i], 1) || (std::isnan(exact) && std::isnan(r.v[i])), "fma(%a, %a, %a) = %a, expected %a", static_cast<double>(a.v[i]), static_cast<double>(b.v[i]), static_cast<double>(c.v[i]), static_cast<double>(r.v[i]), static_cast<double>(exact));
+      CHECK(same_bits(&negated, &n.v[i], 1) || (std::isnan(negated) && std::isnan(n.v[i])), "fnma");
+    }
+  }
+}
 
 const int64_t kWidths[] = {1, 2, 7, 15, 16, 17, 31, 33, 48, 64, 100, 255, 576, 640, 1536};
 
@@ -221,5 +252,5 @@ void kv_writes() {
 
 int main() {
   using namespace kvasir::test;
-  return run_all("ops elementwise", {{"rms_norm", norms}, {"rope", ropes}, {"gated_activation", activations}, {"softcap and add", softcaps_and_adds}, {"kv_write", kv_writes}});
+  return run_all("ops elementwise", {{"fused multiply-add in plain C++", fused_multiply_add}, {"rms_norm", norms}, {"rope", ropes}, {"gated_activation", activations}, {"softcap and add", softcaps_and_adds}, {"kv_write", kv_writes}});
 }

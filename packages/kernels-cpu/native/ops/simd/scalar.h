@@ -52,8 +52,33 @@ static inline F32x16 add(F32x16 a, F32x16 b) { F32x16 r; KVASIR_LANES r.v[i] = a
 static inline F32x16 sub(F32x16 a, F32x16 b) { F32x16 r; KVASIR_LANES r.v[i] = a.v[i] - b.v[i]; return r; }
 static inline F32x16 mul(F32x16 a, F32x16 b) { F32x16 r; KVASIR_LANES r.v[i] = a.v[i] * b.v[i]; return r; }
 static inline F32x16 div(F32x16 a, F32x16 b) { F32x16 r; KVASIR_LANES r.v[i] = a.v[i] / b.v[i]; return r; }
-static inline F32x16 fma(F32x16 a, F32x16 b, F32x16 c) { F32x16 r; KVASIR_LANES r.v[i] = fma1(a.v[i], b.v[i], c.v[i]); return r; }
-static inline F32x16 fnma(F32x16 a, F32x16 b, F32x16 c) { F32x16 r; KVASIR_LANES r.v[i] = fma1(-a.v[i], b.v[i], c.v[i]); return r; }
+static inline F32x16 fma(F32x16 a, F32x16 b, F32x16 c) {
+  F32x16 r;
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+  KVASIR_LANES r.v[i] = __builtin_fmaf(a.v[i], b.v[i], c.v[i]);
+#else
+  // Rounding twice is only wrong when the double lies halfway between two floats or the float is subnormal: then lane by lane.
+  double sum[16];
+  uint64_t bits[16];
+  KVASIR_LANES sum[i] = static_cast<double>(a.v[i]) * static_cast<double>(b.v[i]) + static_cast<double>(c.v[i]);
+  __builtin_memcpy(bits, sum, sizeof bits);
+  uint32_t rare = 0;
+  KVASIR_LANES {
+    const uint32_t high = static_cast<uint32_t>(bits[i] >> 32) & 0x7fffffff, low = static_cast<uint32_t>(bits[i]);
+    rare |= static_cast<uint32_t>((low & 0x1fffffff) == 0x10000000) | (static_cast<uint32_t>(high < 0x38100000) & static_cast<uint32_t>((high | low) != 0));
+  }
+  if (__builtin_expect(rare == 0, 1)) {
+    KVASIR_LANES r.v[i] = static_cast<float>(sum[i]);
+  } else {
+    KVASIR_LANES r.v[i] = fma1(a.v[i], b.v[i], c.v[i]);
+  }
+#endif
+  return r;
+}
+static inline F32x16 fnma(F32x16 a, F32x16 b, F32x16 c) {
+  KVASIR_LANES a.v[i] = -a.v[i];
+  return fma(a, b, c);
+}
 // As on x86: the second operand when either is NaN or both are zero.
 static inline F32x16 max(F32x16 a, F32x16 b) { F32x16 r; KVASIR_LANES r.v[i] = a.v[i] > b.v[i] ? a.v[i] : b.v[i]; return r; }
 static inline F32x16 sqrt(F32x16 a) { F32x16 r; KVASIR_LANES r.v[i] = __builtin_sqrtf(a.v[i]); return r; }
