@@ -13,6 +13,7 @@ import { type AccessRecord, logWhenClosed } from './http/access-log.js';
 import { Authenticator } from './http/authentication.js';
 import { answerClientError } from './http/client-errors.js';
 import { parseJsonBody } from './http/json-body.js';
+import { lazyCompilers } from './http/lazy-compilers.js';
 import { checkMediaType } from './http/media-type.js';
 import { requestIdFrom } from './http/request-id.js';
 import { RouteTable } from './http/route-table.js';
@@ -30,6 +31,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Open to everyone, also when the server has API keys. */
     isPublic?: boolean;
+    /** Asked for again and again by machines: not worth a line of the log. */
+    isRoutine?: boolean;
   }
 }
 
@@ -63,6 +66,7 @@ function fastifyOptions(options: ResolvedServerOptions): FastifyHttpOptions<Serv
     },
     genReqId: (raw) => requestIdFrom(raw.headers['x-request-id']),
     clientErrorHandler: answerClientError,
+    schemaController: lazyCompilers(),
     frameworkErrors: (error, request, reply) => sendError(error, request, reply as unknown as FastifyReply),
     routerOptions: { maxParamLength: 512 },
   };

@@ -4,6 +4,7 @@ import { createFastify } from './create-fastify.js';
 import { ListenError } from './errors.js';
 import { Lifecycle } from './lifecycle.js';
 import { LazyMetrics } from './metrics/lazy-metrics.js';
+import { PromptBound } from './requests/prompt-bound.js';
 import type { ServedModel } from './served-model.js';
 import type { ServerContext } from './server-context.js';
 import { type KvasirServerOptions, resolveOptions } from './server-options.js';
@@ -64,6 +65,7 @@ export function createServer(model: ServedModel, options: KvasirServerOptions = 
     createdAt,
     options: resolved,
     metrics,
+    promptBound: new PromptBound(model.tokenizer, model.engine.limits.maxModelLen),
     generations: new Map(),
   };
   return new ModelServer(context);

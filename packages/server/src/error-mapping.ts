@@ -56,6 +56,7 @@ const ERROR_TABLE: Readonly<Record<string, Rule>> = {
   ERR_ENGINE_CLOSED: { status: 503, code: 'engine_closed', headers: RETRY_LATER },
   ERR_STEP_FAILED: { status: 500, code: 'step_failed' },
   ERR_GENERATION_FAILED: { status: 500, code: 'generation_failed' },
+  FST_ERR_VALIDATION: { status: 400, code: 'invalid_value' },
   FST_ERR_CTP_BODY_TOO_LARGE: { status: 413, code: 'body_too_large' },
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: {
     status: 400,

@@ -5,6 +5,7 @@ import { Generation } from './generation.js';
 import type { AccessRecord } from './http/access-log.js';
 import type { LazyMetrics } from './metrics/lazy-metrics.js';
 import { quote } from './requests/describe-value.js';
+import type { PromptBound } from './requests/prompt-bound.js';
 import type { ServedModel } from './served-model.js';
 import type { ResolvedServerOptions } from './server-options.js';
 
@@ -17,6 +18,7 @@ export interface ServerContext {
   readonly createdAt: number;
   readonly options: ResolvedServerOptions;
   readonly metrics: LazyMetrics;
+  readonly promptBound: PromptBound;
   /** Generations whose response is not complete, and when it will be. */
   readonly generations: Map<Generation, Promise<void>>;
 }
@@ -40,7 +42,7 @@ export function servedName(context: ServerContext, asked: string | undefined): s
  * @throws {@link RequestError} `ERR_NO_CHAT_TEMPLATE`. @throws {@link KvasirError} `ERR_CHAT_TEMPLATE`.
  */
 export function encodeChat(
-  { model }: ServerContext,
+  { model, promptBound }: ServerContext,
   messages: readonly ChatMessage[],
   options: { readonly addGenerationPrompt: boolean; readonly addSpecialTokens: boolean },
 ): Int32Array {
@@ -52,6 +54,7 @@ export function encodeChat(
     );
   }
   const text = model.chatTemplate.render(messages, { addGenerationPrompt: options.addGenerationPrompt });
+  promptBound.check(text, 'messages');
   return model.tokenizer.encode(text, { addSpecialTokens: options.addSpecialTokens });
 }
 

@@ -394,6 +394,26 @@ describe('bodies', () => {
     await expectUnharmed(server);
   });
 
+  test('a text that no tokens could make fit is refused before it is tokenized', async () => {
+    const server = await startServer({ maxModelLen: 100 });
+    server.model.tokenizer.encode = () => {
+      throw new Error('tokenized');
+    };
+    for (const [path, body, param] of [
+      [COMPLETIONS, { prompt: 'x'.repeat(2000) }, 'prompt'],
+      [COMPLETIONS, { prompt: ['é'.repeat(1601)] }, 'prompt'],
+      ['/tokenize', { prompt: 'x'.repeat(2000) }, 'prompt'],
+      [CHAT, { messages: [{ role: 'user', content: 'x'.repeat(2000) }] }, 'messages'],
+    ] as const) {
+      const response = await post(`${server.url}${path}`, body);
+      const { error } = await jsonOf(response);
+      expect([response.status, error.param, error.code]).toEqual([400, param, 'context_length_exceeded']);
+      expect(error.message).toMatch(
+        /has \d+ bytes of text, but the model's context of 100 tokens cannot hold more than 400/,
+      );
+    }
+  });
+
   test('chat without a template says so', async () => {
     const server = await startServer({ chatTemplate: undefined });
     for (const path of [CHAT, '/tokenize']) {
@@ -524,7 +544,10 @@ describe('headers and routes', () => {
 
   test('a request that does not arrive in time is a 408', async () => {
     const server = await startServer({}, { requestTimeoutMs: 50 });
-    const answer = await sendRaw(server.url, `POST ${CHAT} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 20\r\n\r\n{`);
+    const answer = await sendRaw(
+      server.url,
+      `POST ${CHAT} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 20\r\n\r\n{`,
+    );
     expect(answer).toMatch(/^HTTP\/1\.1 408 /);
   });
 });

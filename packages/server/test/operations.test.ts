@@ -185,6 +185,25 @@ describe('options', () => {
   });
 });
 
+describe('further routes', () => {
+  test('may have schemas', async () => {
+    const server = createServer(new FakeModel());
+    const querystring = { type: 'object', properties: { n: { type: 'integer' } }, required: ['n'] };
+    const response = { 200: { type: 'object', properties: { n: { type: 'integer' } } } };
+    server.fastify.get('/twice', { schema: { querystring, response } }, ({ query }) => ({
+      n: (query as { n: number }).n * 2,
+      hidden: true,
+    }));
+    expect((await server.fastify.inject('/twice?n=4')).json()).toEqual({ n: 8 });
+    const refused = await server.fastify.inject('/twice?n=x');
+    expect([refused.statusCode, refused.json().error]).toEqual([
+      400,
+      { message: 'querystring/n must be integer', type: 'invalid_request_error', param: null, code: 'invalid_value' },
+    ]);
+    await server.close();
+  });
+});
+
 describe('the access log', () => {
   test('has one line a request, with counts and without text', async () => {
     const lines: Json[] = [];
@@ -193,6 +212,7 @@ describe('the access log', () => {
     lines.length = 0;
     const body = { messages: [{ role: 'user', content: 'secret question' }], user: 'u1', metadata: { team: 'a' } };
     await (await post(`${url}/v1/chat/completions`, body, { 'x-request-id': 'req-1' })).text();
+    await (await fetch(`${url}/health`)).text();
     await (await post(`${url}/v1/chat/completions`, { ...body, n: 2 })).text();
     await expect.poll(() => lines.length).toBe(2);
     expect(lines[0]).toMatchObject({

@@ -23,12 +23,13 @@ declare module 'fastify' {
   }
 }
 
-/** Writes the line of `request` once its response is complete or its socket is gone. */
+/** Writes the line of `request` once its response is complete or its socket is gone; probes and scrapes at level debug. */
 export function logWhenClosed(request: FastifyRequest, reply: FastifyReply, now: () => number): void {
   reply.raw.once('close', () => {
     const { arrivedAt, timeToFirstTokenMs, finish, ...rest } = request.access;
     const complete = reply.raw.writableFinished;
-    request.log.info(
+    const level = request.routeOptions.config.isRoutine === true ? 'debug' : 'info';
+    request.log[level](
       {
         id: request.id,
         method: request.method,

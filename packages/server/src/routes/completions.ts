@@ -67,12 +67,13 @@ function answer(context: ServerContext, request: FastifyRequest, reply: FastifyR
 }
 
 function planRun(
-  { model }: ServerContext,
+  { model, promptBound }: ServerContext,
   body: CompletionRequest,
   prompt: Prompt,
   { requestId, path }: { readonly requestId: string; readonly path: string },
 ): PromptRun {
   const { tokenizer, engine } = model;
+  if (typeof prompt === 'string') promptBound.check(prompt, path);
   const promptTokenIds = typeof prompt === 'string' ? tokenizer.encode(prompt) : prompt;
   if (promptTokenIds.length === 0) throw invalidField(path, prompt, 'at least one token; send some text');
   const maxTokens = settleMaxTokens({

@@ -5,13 +5,13 @@ import type { ServerContext } from '../server-context.js';
 
 /** `GET /health`, `/ready`, `/version` and `/metrics`. The first two are open to everyone. */
 export function addOperations(fastify: FastifyInstance, context: ServerContext, lifecycle: Lifecycle): void {
-  fastify.get('/health', { config: { isPublic: true } }, (_request, reply) => {
+  fastify.get('/health', { config: { isPublic: true, isRoutine: true } }, (_request, reply) => {
     const { failure } = context.model.engine;
     if (failure === undefined) return reply.send({ status: 'ok' });
     return reply.code(503).send({ status: 'failed', reason: failure.message });
   });
 
-  fastify.get('/ready', { config: { isPublic: true } }, (_request, reply) => {
+  fastify.get('/ready', { config: { isPublic: true, isRoutine: true } }, (_request, reply) => {
     const state = context.model.engine.failure === undefined ? lifecycle.state : 'failed';
     if (state === 'ready') return reply.send({ status: 'ready' });
     return reply.code(503).header('retry-after', '5').send({ status: state });
@@ -19,7 +19,7 @@ export function addOperations(fastify: FastifyInstance, context: ServerContext, 
 
   fastify.get('/version', (_request, reply) => reply.send({ version: context.options.version ?? ownVersion() }));
 
-  fastify.get('/metrics', async (_request, reply) => {
+  fastify.get('/metrics', { config: { isRoutine: true } }, async (_request, reply) => {
     const { contentType, text } = await context.metrics.scrape();
     return reply.type(contentType).send(text);
   });

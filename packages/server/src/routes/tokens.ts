@@ -10,6 +10,7 @@ export function addTokens(fastify: FastifyInstance, context: ServerContext): voi
     const body = parseTokenizeRequest(request.body);
     servedName(context, body.model);
     const { addGenerationPrompt, addSpecialTokens } = body;
+    if (body.prompt !== undefined) context.promptBound.check(body.prompt, 'prompt');
     const tokens =
       body.messages === undefined
         ? tokenizer.encode(body.prompt ?? '', { addSpecialTokens })
