@@ -1,7 +1,7 @@
 import { fcParameters, StepBuilder } from '@kvasir/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { KINDS, openSession, readResult, withTables } from './support/sessions.js';
+import { KINDS, openSession, readResult, runsOf, withTables } from './support/sessions.js';
 
 const tokens = fc.array(fc.nat({ max: 7 }), { minLength: 2, maxLength: 12 });
 
@@ -39,7 +39,7 @@ describe.each(KINDS)('outputs are not rows (%s)', (kind) => {
           expect(whole.top).toBe(2 * (2 * (prompt.length - 1) + 1));
         },
       ),
-      fcParameters(kind === 'fake' ? 60 : 25),
+      fcParameters(runsOf(kind, 60)),
     );
   }, 60_000);
 

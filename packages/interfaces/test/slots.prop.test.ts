@@ -2,16 +2,22 @@ import { END_REASON, KvasirError } from '@kvasir/interfaces';
 import { fcParameters, StepBuilder } from '@kvasir/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { BLOCK_SIZE, blocksOf, EOS, KINDS, openSession, readResult, withTables } from './support/sessions.js';
+import {
+  blocksOf,
+  type ContractSession,
+  EOS,
+  KINDS,
+  type Kind,
+  openSession,
+  readResult,
+  runsOf,
+  withTables,
+} from './support/sessions.js';
 
 const prompts = fc.array(fc.nat({ max: 7 }), { minLength: 1, maxLength: 6 });
 
 /** Greedy tokens after `history`, from a slot started afresh: the obvious way to know them. */
-async function continuation(
-  kind: (typeof KINDS)[number],
-  history: readonly number[],
-  numTokens: number,
-): Promise<number[]> {
+async function continuation(kind: Kind, history: readonly number[], numTokens: number): Promise<number[]> {
   await using opened = await openSession(kind);
   const tokens: number[] = [];
   for (let stepId = 1; stepId <= numTokens; stepId++) {
@@ -25,7 +31,7 @@ async function continuation(
 }
 
 describe.each(KINDS)('slots (%s)', (kind) => {
-  const numRuns = kind === 'fake' ? 60 : 25;
+  const numRuns = runsOf(kind, 60);
 
   it('a step may be submitted before the one before it is known, and says the same', async () => {
     await fc.assert(
@@ -142,10 +148,17 @@ describe.each(KINDS)('slots (%s)', (kind) => {
     ['a slot is beyond the last', (step) => step.init({ slot: 4, history: [1], maxLength: 9 })],
     ['a slot has two rows', (step) => step.row(0, 1).row(0, 1)],
     ['a row passes its history', (step) => step.row(0, 2)],
-    ['a table is too short', (step) => withTables(step.init({ slot: 1, history: [1], maxLength: 9 }), 3).row(1, 1)],
+    [
+      'a table is too short',
+      (step) =>
+        step
+          .init({ slot: 1, history: [1], maxLength: 9 })
+          .table(1, 0, 0, [9])
+          .row(1, 1),
+    ],
     ['a block is beyond the pool', (step) => step.table(0, 0, 0, [128])],
     ['a token is beyond the vocabulary', (step) => step.init({ slot: 1, history: [8], maxLength: 9 })],
-    ['a history is beyond the limit', (step) => step.init({ slot: 1, history: [1], maxLength: 33 })],
+    ['a history is beyond the limit', (step) => step.init({ slot: 1, history: [1], maxLength: 257 })],
     ['too many alternatives are asked for', (step) => step.sampleRow(0, 1, [], { topK: 5 })],
     ['the sample is not at the end', (step) => step.truncate(0, 2, 0).row(0, 1).output(0)],
   ])('nothing has happened after a step in which %s', async (_, breakIt) => {
@@ -162,13 +175,13 @@ describe.each(KINDS)('slots (%s)', (kind) => {
 
 /** Four sampled tokens of each choice; choices after the first are forks that copy the last block at their first write. */
 async function generateChoices(
-  { session }: Awaited<ReturnType<typeof openSession>>,
+  { session, options }: ContractSession,
   prompt: readonly number[],
   seeds: readonly bigint[],
 ): Promise<number[][]> {
   const slot = { slot: 0, history: prompt, maxLength: 30, ignoreEos: true, temperature: 1 };
   const tokens: number[][] = seeds.map(() => []);
-  const numShared = Math.floor(prompt.length / BLOCK_SIZE);
+  const numShared = Math.floor(prompt.length / options.blockSize);
   for (let stepId = 1; stepId <= 4; stepId++) {
     const step = new StepBuilder(stepId);
     if (stepId === 1) {

@@ -1,7 +1,15 @@
 import { fcParameters, StepBuilder } from '@kvasir/testing';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type ContractSession, goesOn, KINDS, openSession, readResult, withTables } from './support/sessions.js';
+import {
+  type ContractSession,
+  goesOn,
+  KINDS,
+  openSession,
+  readResult,
+  runsOf,
+  withTables,
+} from './support/sessions.js';
 
 interface Sampling {
   readonly temperature: number;
@@ -101,7 +109,7 @@ describe.each(KINDS)('verification by position-keyed noise (%s)', (kind) => {
           expect(on.numSteps).toBeLessThanOrEqual(off.numSteps);
         },
       ),
-      fcParameters(kind === 'fake' ? 100 : 40),
+      fcParameters(runsOf(kind, 100)),
     );
   }, 60_000);
 });

@@ -9,17 +9,28 @@ import {
   type SessionOptions,
   type StepResult,
 } from '@kvasir/interfaces';
+import { createCpuBackend } from '@kvasir/kernels-cpu';
 import { createReferenceBackend } from '@kvasir/kernels-cpu/reference';
 import { createFakeBackend, createFakeProgram, createTinyModel, type StepBuilder } from '@kvasir/testing';
 
 /** EOS of every contract session. */
 export const EOS = 1;
 
-/** Tokens a block. */
-export const BLOCK_SIZE = 2;
+/** Backends that the contract tests run on: without a model, in plain double precision, and native. */
+export const KINDS = ['fake', 'reference', 'cpu'] as const;
 
-/** Backends that the contract tests run on. */
-export const KINDS = ['fake', 'reference'] as const;
+export type Kind = (typeof KINDS)[number];
+
+/** Tokens a block of each; the native kernels take whole tiles of 16. */
+export const BLOCK_SIZES = { fake: 2, reference: 2, cpu: 16 } as const;
+
+/** Blocks a table. */
+const TABLE_LENGTH = 16;
+
+/** Runs of a property: every step of a real model costs more. */
+export function runsOf(kind: Kind, numRuns: number): number {
+  return kind === 'fake' ? numRuns : Math.ceil(numRuns / 3);
+}
 
 export interface ContractSession extends AsyncDisposable {
   readonly session: Session;
@@ -27,20 +38,17 @@ export interface ContractSession extends AsyncDisposable {
   readonly vocabSize: number;
 }
 
-/** A session with 4 slots of at most 32 tokens and 128 blocks, over one full and one window group. */
-export async function openSession(
-  kind: (typeof KINDS)[number],
-  overrides: Partial<SessionOptions> = {},
-): Promise<ContractSession> {
+/** A session with 4 slots and 128 blocks, over one full and one window group (3 tokens). */
+export async function openSession(kind: Kind, overrides: Partial<SessionOptions> = {}): Promise<ContractSession> {
   const options = (programs: readonly Program[]): SessionOptions => ({
     programs,
     mode: 'float32',
     kvCacheDtype: 'auto',
-    blockSize: BLOCK_SIZE,
+    blockSize: BLOCK_SIZES[kind],
     numBlocks: 128,
     maxSlots: 4,
-    maxModelLen: 32,
-    maxTokensPerStep: 64,
+    maxModelLen: TABLE_LENGTH * BLOCK_SIZES[kind],
+    maxTokensPerStep: 80,
     maxOutputsPerStep: 64,
     maxTopLogprobs: 4,
     maxInFlight: 2,
@@ -64,7 +72,7 @@ export async function openSession(
     headDim: 8,
     intermediateSize: 16,
     vocabSize: 8,
-    maxPositions: 32,
+    maxPositions: 256,
     tied: false,
     window: 3,
     softcap: undefined,
@@ -74,7 +82,8 @@ export async function openSession(
     seed: 5,
   });
   const chosen = options([model.program]);
-  const session = await createReferenceBackend().openSession(chosen);
+  const backend = kind === 'cpu' ? createCpuBackend({ numThreads: 1 }) : createReferenceBackend();
+  const session = await backend.openSession(chosen);
   const close = async () => {
     await session.close();
     model[Symbol.dispose]();
@@ -82,10 +91,9 @@ export async function openSession(
   return { session, options: chosen, vocabSize: 8, [Symbol.asyncDispose]: close };
 }
 
-/** Block ids of slot `slot` in `group`, for its whole life: no two slots share one. */
+/** Block ids of slot `slot` in `group`, for its whole life: slots 0, 1 and 2 share none. */
 export function blocksOf(slot: number, group: number): number[] {
-  const perTable = 32 / BLOCK_SIZE;
-  return Array.from({ length: perTable }, (_, i) => 1 + ((slot % 3) * 2 + group) * perTable + i);
+  return Array.from({ length: TABLE_LENGTH }, (_, i) => 1 + ((slot % 3) * 2 + group) * TABLE_LENGTH + i);
 }
 
 /** Gives a slot its blocks, in every group. */

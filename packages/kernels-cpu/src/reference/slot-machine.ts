@@ -1,11 +1,13 @@
 import {
   END_REASON,
+  NULL_BLOCK,
   OUTPUT_KIND,
   type Program,
   type SessionOptions,
   SLOT_OP,
   type StepBatch,
   TRANSFER_OP,
+  UnsupportedError,
 } from '@kvasir/interfaces';
 import { InvalidStepError } from './invalid-step-error.js';
 import { readStep } from './read-step.js';
@@ -163,7 +165,9 @@ export class SlotMachine {
   #checkTransfers({ transfers }: StepRecords): void {
     const { numBlocks } = this.#options;
     for (const { op, src, dst } of transfers) {
-      if (op !== TRANSFER_OP.copy) throw new InvalidStepError(`transfer op is ${op}: this backend only copies`);
+      if (op !== TRANSFER_OP.copy) {
+        throw new UnsupportedError(`transfer op ${op}`, `transfer op is ${op}: this backend only copies (0)`);
+      }
       if (src < 1 || src >= numBlocks || dst < 1 || dst >= numBlocks) {
         throw new InvalidStepError(`copy of block ${src} to ${dst}: expected 1 to ${numBlocks - 1}`);
       }
@@ -205,18 +209,26 @@ export class SlotMachine {
     if (end + drafts.length > this.#options.maxModelLen) {
       throw new InvalidStepError(`${at}: ${end + drafts.length} tokens, expected at most ${this.#options.maxModelLen}`);
     }
-    this.#checkTables(slot, end + drafts.length, at);
+    this.#checkTables(slot, program, end + drafts.length, at);
     this.#checkOutputs(row, end === slot.history.length, outputs, records, program, at);
     return { ...base, tokens: [...slot.history.slice(base.start, end), ...drafts], drafts };
   }
 
-  #checkTables(slot: Slot, numTokens: number, at: string): void {
-    const needed = Math.ceil(numTokens / this.#options.blockSize);
+  /** Every block that the row reads or writes is there; only what lies behind a window may be missing. */
+  #checkTables(slot: Slot, program: Program, numTokens: number, at: string): void {
+    const { blockSize } = this.#options;
+    const needed = Math.ceil(numTokens / blockSize);
     slot.tables.forEach((table, group) => {
       if (table.length < needed) {
         throw new InvalidStepError(
           `${at}: ${numTokens} tokens need ${needed} blocks, the table of group ${group} has ${table.length}`,
         );
+      }
+      const window = program.kvGroups[group]?.window;
+      const firstSeen = window === undefined ? 0 : Math.max(0, slot.numComputed + 1 - window);
+      const hole = table.indexOf(NULL_BLOCK, Math.floor(firstSeen / blockSize));
+      if (hole >= 0 && hole < needed) {
+        throw new InvalidStepError(`${at}: entry ${hole} of group ${group} is the null block, but the row needs it`);
       }
     });
   }
