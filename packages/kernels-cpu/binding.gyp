@@ -54,6 +54,7 @@
         'native/session/cpu_features.cc',
         'native/session/memory.cc',
         'native/session/model_runner.cc',
+        'native/session/panel_split.cc',
         'native/session/place_buffers.cc',
         'native/session/read_program.cc',
         'native/session/rope_cache.cc',

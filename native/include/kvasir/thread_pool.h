@@ -1,15 +1,15 @@
-// A few threads that run one function together: every thread gets its index, and they meet at barriers inside.
+// A few threads that run one function together; every thread gets its index, the caller is number 0. Between calls they sleep.
 //
-//   caller (index 0)   run(f) ── f(0) ──┬─ barrier ─┬─ ... ── returns when all have returned
-//   worker i           asleep ── f(i) ──┴───────────┴─ ... ── spins a little, then sleeps
-//
-// Inside a run, waiting threads spin, then yield: a barrier costs a fraction of a microsecond. Between runs they sleep.
+//   run(f)    returns when f has returned on every thread
+//   start(f)  wakes the others and returns: they call f once for this or a later start, as soon as the system lets them.
+//             f decides what is left to do (see WorkGate); the caller waits for the work, not for the threads
 #pragma once
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 #include "fp_state.h"
@@ -51,49 +51,53 @@ class ThreadPool {
   template <typename Body>
   void run(Body&& body) {
     if (num_threads_ == 1) return body(0);
-    body_ = [](void* context, int index) { (*static_cast<std::remove_reference_t<Body>*>(context))(index); };
-    context_ = &body;
-    {
-      std::lock_guard<std::mutex> lock(mutex_);
-      generation_.fetch_add(1, std::memory_order_release);
-    }
-    wake_.notify_all();
+    active_.store(num_threads_ - 1, std::memory_order_relaxed);
+    wake([](void* context, int index) { (*static_cast<std::remove_reference_t<Body>*>(context))(index); }, &body);
     body(0);
-    barrier();
-  }
-
-  // Waits until every thread of the run is here; what they wrote before is visible afterwards.
-  void barrier() {
-    if (num_threads_ == 1) return;
-    const uint32_t phase = phase_.load(std::memory_order_relaxed);
-    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == num_threads_) {
-      arrived_.store(0, std::memory_order_relaxed);
-      phase_.store(phase + 1, std::memory_order_release);
-      return;
-    }
-    for (int spins = 0; phase_.load(std::memory_order_acquire) == phase; spins++) {
-      if (spins < kBarrierSpins) cpu_relax();
+    for (int spins = 0; active_.load(std::memory_order_acquire) > 0; spins++) {
+      if (spins < kSpins) cpu_relax();
       else std::this_thread::yield();
     }
   }
 
+  // Wakes the workers to call body(context, index). Both stay valid for the life of the pool, and every start gives the same;
+  // a run() before the first start is over by then.
+  void start(void (*body)(void*, int), void* context) {
+    if (num_threads_ > 1) wake(body, context);
+  }
+
  private:
-  static constexpr int kBarrierSpins = 4096;
+  using Body = void (*)(void*, int);
+  static constexpr int kSpins = 4096;
   static constexpr int kIdleSpins = 256;
+
+  void wake(Body body, void* context) {
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      body_ = body;
+      context_ = context;
+      generation_.fetch_add(1, std::memory_order_release);
+    }
+    wake_.notify_all();
+  }
 
   void work(int index) {
     set_compute_fp_state();
     uint32_t seen = 0;
     for (;;) {
       for (int spins = 0; spins < kIdleSpins && generation_.load(std::memory_order_acquire) == seen; spins++) cpu_relax();
-      if (generation_.load(std::memory_order_acquire) == seen) {
+      Body body;
+      void* context;
+      {
         std::unique_lock<std::mutex> lock(mutex_);
-        wake_.wait(lock, [&] { return generation_.load(std::memory_order_acquire) != seen; });
+        wake_.wait(lock, [&] { return generation_.load(std::memory_order_relaxed) != seen; });
+        seen = generation_.load(std::memory_order_relaxed);
+        if (stopping_) return;
+        body = body_;
+        context = context_;
       }
-      seen = generation_.load(std::memory_order_acquire);
-      if (stopping_) return;
-      body_(context_, index);
-      barrier();
+      body(context, index);
+      active_.fetch_sub(1, std::memory_order_release);
     }
   }
 
@@ -102,11 +106,10 @@ class ThreadPool {
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stopping_ = false;
-  void (*body_)(void*, int) = nullptr;
+  Body body_ = nullptr;
   void* context_ = nullptr;
   alignas(64) std::atomic<uint32_t> generation_{0};
-  alignas(64) std::atomic<int> arrived_{0};
-  alignas(64) std::atomic<uint32_t> phase_{0};
+  alignas(64) std::atomic<int> active_{0};  // workers still in run()
 };
 
 }  // namespace kvasir

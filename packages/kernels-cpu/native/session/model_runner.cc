@@ -6,11 +6,8 @@
 namespace kvasir {
 namespace {
 
-// Rows from which threads take chunks of panels as they come; below, each has a fixed range and streams it.
-constexpr int64_t kDynamicRows = 8;
-constexpr int64_t kChunkPanels = 4;
-
-int64_t share(int64_t total, int thread, int num_threads) { return total * thread / num_threads; }
+// Rows from which threads take strips of panels instead of long ranges.
+constexpr int64_t kManyRows = 8;
 
 void add_bias(const float* bias, int64_t n, float* out) {
   for (int64_t i = 0; i < n; i++) out[i] += bias[i];
@@ -22,16 +19,7 @@ ModelRunner::ModelRunner(const SessionSpec& session, const ProgramSpec& program,
     : session_(session), program_(program), compiled_(compiled), pool_(pool), ops_(op_kernels(session.isa)), weights_(program, compiled) {
   for (const RopeSpec& rope : program.rope_tables) ropes_.emplace_back(rope);
   for (KvLayout& layout : compiled.kv_layouts) layout.block_bytes = pool.block_bytes();
-  chunks_.resize(compiled.phases.size());
-  for (size_t i = 0; i < compiled.phases.size(); i++) {
-    const std::vector<LinearGroup>& groups = compiled.phases[i].groups;
-    for (size_t g = 0; g < groups.size(); g++) {
-      for (int64_t begin = 0; begin < groups[g].num_panels; begin += kChunkPanels) {
-        chunks_[i].push_back({static_cast<int32_t>(g), begin, std::min(groups[g].num_panels, begin + kChunkPanels)});
-      }
-    }
-  }
-  next_ = std::make_unique<std::atomic<int64_t>[]>(compiled.phases.size());
+  for (const Phase& phase : compiled.phases) splits_.push_back(split_panels(phase.groups, session.num_threads));
   attention_rows_.resize(program.kv_groups.size());
   tokens_.reserve(static_cast<size_t>(session.max_tokens));
   outputs_.reserve(static_cast<size_t>(session.max_outputs));
@@ -56,7 +44,6 @@ void ModelRunner::begin_step() {
   output_token_.clear();
   rows_.clear();
   for (std::vector<AttentionRow>& rows : attention_rows_) rows.clear();
-  for (size_t i = 0; i < compiled_.phases.size(); i++) next_[i].store(0, std::memory_order_relaxed);
 }
 
 void ModelRunner::add_row(const StagedRow& row, const std::vector<StagedOutput>& outputs) {
@@ -88,19 +75,41 @@ float* ModelRunner::rows_of(int32_t id, uint8_t* arena) const {
   return reinterpret_cast<float*>(arena + compiled_.buffers[static_cast<size_t>(id)].offset);
 }
 
-void ModelRunner::run_phase(int32_t index, int thread, int num_threads, uint8_t* arena, const ThreadScratch& scratch) {
+int64_t ModelRunner::rows_per_piece(Rows rows) const { return std::max<int64_t>(1, num_rows(rows) / (4 * session_.num_threads)); }
+
+const std::vector<PanelRange>& ModelRunner::panel_ranges(int32_t index) const {
+  const PanelSplit& split = splits_[static_cast<size_t>(index)];
+  return num_rows(phase(index).rows) >= kManyRows ? split.strips : split.streaming;
+}
+
+int64_t ModelRunner::num_pieces(int32_t index, uint8_t* arena) const {
+  const Phase& phase = this->phase(index);
+  const int64_t rows = num_rows(phase.rows);
+  if (rows == 0) return 0;
+  switch (phase.kind) {
+    case PhaseKind::rows: return (rows + rows_per_piece(phase.rows) - 1) / rows_per_piece(phase.rows);
+    case PhaseKind::linear: return static_cast<int64_t>(panel_ranges(index).size());
+    case PhaseKind::attention: return ops_.attention_num_items(attention_args(phase.attention, arena));
+  }
+  return 0;
+}
+
+void ModelRunner::run_piece(int32_t index, int64_t piece, uint8_t* arena, const ThreadScratch& scratch) {
   const Phase& phase = this->phase(index);
   switch (phase.kind) {
-    case PhaseKind::rows: return run_rows(phase, thread, num_threads, arena, scratch);
-    case PhaseKind::linear: return run_linear(index, thread, num_threads, arena);
-    case PhaseKind::attention: return run_attention(index, phase.attention, arena, scratch);
+    case PhaseKind::rows: return run_rows(phase, piece, arena, scratch);
+    case PhaseKind::linear: {
+      const PanelRange& range = panel_ranges(index)[static_cast<size_t>(piece)];
+      return run_panels(phase.groups[static_cast<size_t>(range.group)], range.begin, range.end, num_rows(phase.rows), arena);
+    }
+    case PhaseKind::attention: return ops_.attention_item(attention_args(phase.attention, arena), piece, scratch.work);
   }
 }
 
-void ModelRunner::run_rows(const Phase& phase, int thread, int num_threads, uint8_t* arena, const ThreadScratch& scratch) {
-  const int64_t rows = num_rows(phase.rows);
-  const int64_t end = share(rows, thread + 1, num_threads);
-  for (int64_t row = share(rows, thread, num_threads); row < end; row++) {
+void ModelRunner::run_rows(const Phase& phase, int64_t piece, uint8_t* arena, const ThreadScratch& scratch) {
+  const int64_t per_piece = rows_per_piece(phase.rows);
+  const int64_t end = std::min(num_rows(phase.rows), (piece + 1) * per_piece);
+  for (int64_t row = piece * per_piece; row < end; row++) {
     for (const RowOp& op : phase.row_ops) run_row_op(op, row, arena, scratch);
   }
 }
@@ -147,33 +156,6 @@ void ModelRunner::run_row_op(const RowOp& row_op, int64_t row, uint8_t* arena, c
   }
 }
 
-void ModelRunner::run_linear(int32_t index, int thread, int num_threads, uint8_t* arena) {
-  const Phase& phase = this->phase(index);
-  const int64_t rows = num_rows(phase.rows);
-  if (rows == 0) return;
-  if (rows >= kDynamicRows && num_threads > 1) {
-    const std::vector<Chunk>& chunks = chunks_[static_cast<size_t>(index)];
-    for (;;) {
-      const int64_t i = next_[index].fetch_add(1, std::memory_order_relaxed);
-      if (i >= static_cast<int64_t>(chunks.size())) return;
-      const Chunk& chunk = chunks[static_cast<size_t>(i)];
-      run_panels(phase.groups[static_cast<size_t>(chunk.group)], chunk.begin, chunk.end, rows, arena);
-    }
-  }
-  // Ranges of equal bytes over all groups, so that every thread streams as much memory.
-  int64_t total = 0;
-  for (const LinearGroup& group : phase.groups) total += group.num_panels * group.bytes_per_panel;
-  const int64_t from = share(total, thread, num_threads), to = share(total, thread + 1, num_threads);
-  int64_t base = 0;
-  for (const LinearGroup& group : phase.groups) {
-    const auto panel_at = [&](int64_t byte) { return std::clamp<int64_t>((byte - base + group.bytes_per_panel / 2) / group.bytes_per_panel, 0, group.num_panels); };
-    const int64_t begin = from <= base ? 0 : panel_at(from);
-    const int64_t end = to <= base ? 0 : panel_at(to);
-    if (begin < end) run_panels(group, begin, end, rows, arena);
-    base += group.num_panels * group.bytes_per_panel;
-  }
-}
-
 void ModelRunner::run_panels(const LinearGroup& group, int64_t begin, int64_t end, int64_t rows, uint8_t* arena) {
   const int64_t column = begin * kPanelWidth;
   const int64_t columns = std::min(group.n, end * kPanelWidth) - column;
@@ -194,7 +176,7 @@ void ModelRunner::run_panels(const LinearGroup& group, int64_t begin, int64_t en
   }
 }
 
-void ModelRunner::run_attention(int32_t index, const OpSpec& op, uint8_t* arena, const ThreadScratch& scratch) {
+AttentionArgs ModelRunner::attention_args(const OpSpec& op, uint8_t* arena) const {
   const auto group = static_cast<size_t>(program_.kv_layers[static_cast<size_t>(op.layer)].group);
   AttentionArgs args;
   args.pool = pool_.data();
@@ -209,12 +191,7 @@ void ModelRunner::run_attention(int32_t index, const OpSpec& op, uint8_t* arena,
   args.query_stride = compiled_.buffers[static_cast<size_t>(op.input)].row_bytes / 4;
   args.out = rows_of(op.out, arena);
   args.out_stride = compiled_.buffers[static_cast<size_t>(op.out)].row_bytes / 4;
-  const int64_t items = ops_.attention_num_items(args);
-  for (;;) {
-    const int64_t item = next_[index].fetch_add(1, std::memory_order_relaxed);
-    if (item >= items) return;
-    ops_.attention_item(args, item, scratch.work);
-  }
+  return args;
 }
 
 }  // namespace kvasir

@@ -1,16 +1,13 @@
 // Runs the phases of one program over the rows of a step, on every thread of a pool.
 #pragma once
-#include <atomic>
 #include <cstdint>
-#include <memory>
 #include <vector>
 
 #include "compile.h"
 #include "kv_pool.h"
-#include "kvasir/thread_pool.h"
+#include "panel_split.h"
 #include "rope_cache.h"
 #include "slots.h"
-#include "step_trace.h"
 #include "weight_store.h"
 
 namespace kvasir {
@@ -34,8 +31,9 @@ class ModelRunner {
 
   int32_t num_phases() const { return static_cast<int32_t>(compiled_.phases.size()); }
   const Phase& phase(int32_t index) const { return compiled_.phases[static_cast<size_t>(index)]; }
-  // The share of thread `thread` in a phase. Phases run in order, with a barrier between.
-  void run_phase(int32_t index, int thread, int num_threads, uint8_t* arena, const ThreadScratch& scratch);
+  // Pieces of a phase for the rows of this step. Pieces of one phase run in any order, on any thread; phases one after the other.
+  int64_t num_pieces(int32_t index, uint8_t* arena) const;
+  void run_piece(int32_t index, int64_t piece, uint8_t* arena, const ThreadScratch& scratch);
 
   // Outputs of the batch that this program computes, and their logits.
   int32_t num_outputs() const { return static_cast<int32_t>(outputs_.size()); }
@@ -50,17 +48,12 @@ class ModelRunner {
     int32_t position;
     int32_t row;
   };
-  // Panels of one group of a linear phase that threads take together.
-  struct Chunk {
-    int32_t group;
-    int64_t begin, end;
-  };
-
-  void run_rows(const Phase& phase, int thread, int num_threads, uint8_t* arena, const ThreadScratch& scratch);
+  void run_rows(const Phase& phase, int64_t piece, uint8_t* arena, const ThreadScratch& scratch);
   void run_row_op(const RowOp& row_op, int64_t row, uint8_t* arena, const ThreadScratch& scratch);
-  void run_linear(int32_t index, int thread, int num_threads, uint8_t* arena);
   void run_panels(const LinearGroup& group, int64_t begin, int64_t end, int64_t rows, uint8_t* arena);
-  void run_attention(int32_t index, const OpSpec& op, uint8_t* arena, const ThreadScratch& scratch);
+  AttentionArgs attention_args(const OpSpec& op, uint8_t* arena) const;
+  int64_t rows_per_piece(Rows rows) const;
+  const std::vector<PanelRange>& panel_ranges(int32_t index) const;
   int64_t num_rows(Rows rows) const { return static_cast<int64_t>(rows == Rows::tokens ? tokens_.size() : outputs_.size()); }
   float* row_of(int32_t buffer, int64_t row, uint8_t* arena, const ThreadScratch& scratch) const;
   float* rows_of(int32_t buffer, uint8_t* arena) const;
@@ -72,8 +65,7 @@ class ModelRunner {
   const OpKernels& ops_;
   WeightStore weights_;
   std::vector<RopeCache> ropes_;
-  std::vector<std::vector<Chunk>> chunks_;               // of each phase
-  std::unique_ptr<std::atomic<int64_t>[]> next_;         // next chunk or item of each phase
+  std::vector<PanelSplit> splits_;                       // of each phase
   std::vector<Token> tokens_;
   std::vector<int32_t> outputs_;                         // index in the batch
   std::vector<int32_t> output_token_;                    // token among those of the step

@@ -64,6 +64,9 @@ void CpuSession::load(const LoadControl& control) {
     total += WeightStore::total_bytes(spec_.programs[i], compiled_[i]);
     runners_.push_back(std::make_unique<ModelRunner>(spec_, spec_.programs[i], compiled_[i], *kv_));
   }
+  size_t num_gates = 0;
+  for (const CompiledProgram& compiled : compiled_) num_gates = std::max(num_gates, compiled.phases.size() + 1);
+  gates_ = std::make_unique<WorkGate[]>(num_gates);
   arena_ = PageArena(arena_bytes, "activations and logits");
   scratch_ = PageArena(spec_.num_threads * (local_bytes_ + work_bytes_), "scratch of threads");
   for (int i = 0; i < spec_.num_threads; i++) {
@@ -128,19 +131,6 @@ void CpuSession::prepare_result(const StagedStep& step, StepResultBuffers& resul
   std::fill_n(result.top_logprobs.begin(), result.num_top, 0.0f);
 }
 
-// Runs `work` unless the step has failed; its exception becomes the step's failure, so that barriers stay in step.
-template <typename Work>
-void CpuSession::guard(Work&& work) noexcept {
-  if (failed_.load(std::memory_order_relaxed) || cancelled_.load(std::memory_order_relaxed)) return;
-  try {
-    work();
-  } catch (...) {
-    std::lock_guard<std::mutex> lock(failure_mutex_);
-    if (failure_ == nullptr) failure_ = std::current_exception();
-    failed_.store(true, std::memory_order_relaxed);
-  }
-}
-
 void CpuSession::compute(const StagedStep& step, StepResultBuffers& result) {
   if (spec_.trace) trace_.start();
   for (const std::unique_ptr<ModelRunner>& runner : runners_) runner->begin_step();
@@ -152,31 +142,60 @@ void CpuSession::compute(const StagedStep& step, StepResultBuffers& result) {
   }
   failed_.store(false);
   failure_ = nullptr;
-  const int num_threads = spec_.num_threads;
+  step_ = &step;
+  result_ = &result;
   for (const std::unique_ptr<ModelRunner>& runner : runners_) {
-    if (runner->empty()) continue;
-    next_output_.store(0);
-    if (spec_.trace) trace_.lap("stage");
-    pool_->run([&](int thread) {
-      const ThreadScratch& scratch = thread_scratch_[static_cast<size_t>(thread)];
-      for (int32_t i = 0; i < runner->num_phases(); i++) {
-        guard([&] { runner->run_phase(i, thread, num_threads, arena_.data(), scratch); });
-        pool_->barrier();
-        if (spec_.trace && thread == 0) trace_.lap(runner->phase(i).label);
-      }
-      guard([&] {
-        for (;;) {
-          const int32_t i = next_output_.fetch_add(1, std::memory_order_relaxed);
-          if (i >= runner->num_outputs()) return;
-          const StagedOutput& output = step.outputs[static_cast<size_t>(runner->output(i))];
-          sample(output, runner->logits(i, arena_.data()), scratch.work, result);
-        }
-      });
-    });
-    if (spec_.trace) trace_.lap("sample");
+    if (!runner->empty()) run_program(*runner);
   }
   KVASIR_CHECK(!cancelled_.load(), "ERR_ABORTED", "step ", step.step_id, " was stopped because its session closes");
   if (failure_ != nullptr) std::rethrow_exception(failure_);
+}
+
+void CpuSession::run_program(ModelRunner& runner) {
+  running_ = &runner;
+  const uint32_t epoch = epoch_.load(std::memory_order_relaxed) + 1;
+  for (int32_t i = 0; i < runner.num_phases(); i++) {
+    const int64_t pieces = runner.num_pieces(i, arena_.data());
+    KVASIR_CHECK(pieces <= WorkGate::kMaxPieces, "ERR_INTERNAL", "phase ", i, " has ", pieces, " pieces");
+    gates_[i].open(epoch, pieces);
+  }
+  gates_[runner.num_phases()].open(epoch, runner.num_outputs());
+  num_gates_.store(runner.num_phases() + 1, std::memory_order_relaxed);
+  epoch_.store(epoch, std::memory_order_release);
+  if (spec_.trace) trace_.lap("stage");
+  pool_->start([](void* self, int thread) { static_cast<CpuSession*>(self)->work(thread); }, this);
+  work(0);
+}
+
+void CpuSession::work(int thread) {
+  const uint32_t epoch = epoch_.load(std::memory_order_acquire);
+  const int32_t num_gates = num_gates_.load(std::memory_order_relaxed);
+  for (int32_t i = 0; i < num_gates; i++) {
+    for (;;) {
+      const int64_t piece = gates_[i].claim(epoch);
+      if (piece == WorkGate::kExpired) return;
+      if (piece == WorkGate::kNone) break;
+      run_piece(i, piece, thread);
+      gates_[i].finish();
+    }
+    if (!gates_[i].wait(epoch)) return;
+    if (spec_.trace && thread == 0) trace_.lap(i + 1 < num_gates ? running_->phase(i).label : "sample");
+  }
+}
+
+// Does nothing once the step has failed or is cancelled; pieces are counted all the same, so that nobody waits for ever.
+void CpuSession::run_piece(int32_t phase, int64_t piece, int thread) noexcept {
+  if (failed_.load(std::memory_order_relaxed) || cancelled_.load(std::memory_order_relaxed)) return;
+  const ThreadScratch& scratch = thread_scratch_[static_cast<size_t>(thread)];
+  try {
+    if (phase < running_->num_phases()) return running_->run_piece(phase, piece, arena_.data(), scratch);
+    const auto output = static_cast<int32_t>(piece);
+    sample(step_->outputs[static_cast<size_t>(running_->output(output))], running_->logits(output, arena_.data()), scratch.work, *result_);
+  } catch (...) {
+    std::lock_guard<std::mutex> lock(failure_mutex_);
+    if (failure_ == nullptr) failure_ = std::current_exception();
+    failed_.store(true, std::memory_order_relaxed);
+  }
 }
 
 void CpuSession::sample(const StagedOutput& output, const float* logits, uint8_t* scratch, StepResultBuffers& result) {

@@ -10,6 +10,7 @@
 #include "compile.h"
 #include "kv_pool.h"
 #include "kvasir/thread_pool.h"
+#include "kvasir/work_gate.h"
 #include "model_runner.h"
 #include "slots.h"
 #include "step_trace.h"
@@ -66,12 +67,14 @@ class CpuSession {
 
  private:
   void compute(const StagedStep& step, StepResultBuffers& result);
+  void run_program(ModelRunner& runner);
+  // What each thread does of the current epoch: pieces of one phase after the other, sampling last.
+  void work(int thread);
+  void run_piece(int32_t phase, int64_t piece, int thread) noexcept;
   void sample(const StagedOutput& output, const float* logits, uint8_t* scratch, StepResultBuffers& result);
   void finish(const StagedStep& step, StepResultBuffers& result);
   void finish_row(const StagedStep& step, size_t index, StepResultBuffers& result);
   void prepare_result(const StagedStep& step, StepResultBuffers& result) const;
-  template <typename Work>
-  void guard(Work&& work) noexcept;
 
   SessionSpec spec_;
   std::vector<CompiledProgram> compiled_;
@@ -79,19 +82,25 @@ class CpuSession {
   int64_t local_bytes_ = 0;
   int64_t work_bytes_ = 0;
   SlotTable slots_;
-  std::unique_ptr<ThreadPool> pool_;
   std::unique_ptr<KvPool> kv_;
   std::vector<std::unique_ptr<ModelRunner>> runners_;
   PageArena arena_;
   PageArena scratch_;
   std::vector<ThreadScratch> thread_scratch_;
   std::vector<TokenLogprob> top_scratch_;
-  std::atomic<int32_t> next_output_{0};
+  // What the current epoch works on; set before its gates open.
+  std::unique_ptr<WorkGate[]> gates_;  // one a phase, one more for sampling
+  std::atomic<uint32_t> epoch_{0};
+  std::atomic<int32_t> num_gates_{0};
+  ModelRunner* running_ = nullptr;
+  const StagedStep* step_ = nullptr;
+  StepResultBuffers* result_ = nullptr;
   std::atomic<bool> cancelled_{false};
   std::atomic<bool> failed_{false};
   std::mutex failure_mutex_;
   std::exception_ptr failure_;
   StepTrace trace_;
+  std::unique_ptr<ThreadPool> pool_;  // last: its threads look at the gates until they are joined
 };
 
 }  // namespace kvasir
