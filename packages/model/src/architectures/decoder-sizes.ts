@@ -42,7 +42,8 @@ export function huggingFaceDecoderSizes(fields: FieldReader, defaults: Partial<D
     numKvHeads: fields.integer('num_key_value_heads', COUNT, defaults.numKvHeads ?? numHeads),
     headDim: fields.integer('head_dim', COUNT, defaults.headDim ?? hiddenSize / numHeads),
     maxPositions: fields.integer('max_position_embeddings', { min: 1 }, defaults.maxPositions),
-    rmsNormEps: fields.number('rms_norm_eps', EPS, 1e-6),
+    // In float32, as it is used and as GGUF stores it: both formats make the same program.
+    rmsNormEps: Math.fround(fields.number('rms_norm_eps', EPS, 1e-6)),
   });
 }
 

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { InvalidArgumentError } from '@kvasir/interfaces';
-import { CATALOGUE, type CatalogueEntry, findCatalogueEntry } from './catalogue.js';
+import type { CatalogueEntry } from './catalogue.js';
 import type { HubReference } from './hub/pull-from-hub.js';
 
 /** What a model's name means. */
@@ -15,8 +15,8 @@ const HUB_ID = /^(?<repository>[\w-][\w.-]*\/[\w-][\w.-]*)(?::(?<file>[\w][\w./-
  * Reads a model's name: a path that exists, a catalogue name, or `org/name[:file-or-quant][@revision]`.
  * @throws {@link InvalidArgumentError} For anything else, naming the catalogue.
  */
-export function parseModelReference(name: string): ModelReference {
-  const entry = findCatalogueEntry(name);
+export function parseModelReference(name: string, catalogue: readonly CatalogueEntry[]): ModelReference {
+  const entry = catalogue.find((known) => known.name === name);
   if (entry !== undefined) return { kind: 'catalogue', entry };
   if (existsSync(name)) return { kind: 'path', path: name };
   const looksLikePath =
@@ -32,7 +32,7 @@ export function parseModelReference(name: string): ModelReference {
     };
   }
   if (looksLikePath) throw new InvalidArgumentError('model', `model '${name}' looks like a path, but there is nothing`);
-  const names = CATALOGUE.map((known) => known.name).join(', ');
+  const names = catalogue.map((known) => known.name).join(', ');
   throw new InvalidArgumentError(
     'model',
     `model '${name}' is not known: expected a path, a Hugging Face id (org/name[:file][@revision]) or one of: ${names}`,

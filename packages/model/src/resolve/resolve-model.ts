@@ -3,7 +3,7 @@ import { KvasirError } from '@kvasir/interfaces';
 import { DownloadError, type FailedAttempt, ModelUnavailableError } from '../errors.js';
 import { withCacheLock } from './cache/cache-lock.js';
 import { type CachedModel, cacheFolder, ModelCache } from './cache/model-cache.js';
-import type { CatalogueEntry, Mirror, ModelTerms } from './catalogue.js';
+import { CATALOGUE, type CatalogueEntry, type Mirror, type ModelTerms } from './catalogue.js';
 import { downloadFile } from './http/download-file.js';
 import { hubFileUrl, hubHeaders, hubOptions } from './hub/hub-client.js';
 import { type HubReference, type PulledModel, pullFromHub } from './hub/pull-from-hub.js';
@@ -20,6 +20,8 @@ export interface ResolveModelOptions extends PullContext {
   readonly cacheFolder?: string;
   /** Default: the process's own. */
   readonly env?: NodeJS.ProcessEnv;
+  /** Models by short name. Default: {@link CATALOGUE}. */
+  readonly catalogue?: readonly CatalogueEntry[];
   /** Called before the first pull of a model whose makers ask for agreement; throw to refuse. */
   readonly onTerms?: (terms: ModelTerms) => void | Promise<void>;
   /** Called when a source failed and the next one is tried. */
@@ -45,7 +47,7 @@ export interface ResolvedModel {
  * @throws {@link InvalidArgumentError} If the name means nothing.
  */
 export async function resolveModel(name: string, options: ResolveModelOptions = {}): Promise<ResolvedModel> {
-  const reference = parseModelReference(name);
+  const reference = parseModelReference(name, options.catalogue ?? CATALOGUE);
   if (reference.kind === 'path') return { path: reference.path, source: 'local', name };
   const env = options.env ?? process.env;
   const cache = new ModelCache(options.cacheFolder ?? cacheFolder(env));

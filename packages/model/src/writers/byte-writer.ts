@@ -8,15 +8,16 @@ export class ByteWriter {
   }
 
   u32(value: number): void {
-    this.#bytes.writeUInt32LE(value, this.#take(4));
+    this.view(4, (view) => view.setUint32(0, value, true));
   }
 
   u64(value: number | bigint): void {
-    this.#bytes.writeBigUInt64LE(BigInt(value), this.#take(8));
+    this.view(8, (view) => view.setBigUint64(0, BigInt(value), true));
   }
 
   bytes(bytes: Uint8Array): void {
-    this.#bytes.set(bytes, this.#take(bytes.length));
+    const at = this.#take(bytes.length);
+    this.#bytes.set(bytes, at);
   }
 
   /** A u64 length and UTF-8 bytes. */

@@ -40,8 +40,10 @@ export function readGgufFile(path: string, fileIndex = 0): GgufFile {
   try {
     const cursor = new GgufCursor(file);
     const version = readVersion(cursor);
-    const numTensors = readCount(cursor, 'tensor count', MAX_TENSORS, MIN_TENSOR_BYTES);
-    const numPairs = readCount(cursor, 'key count', MAX_PAIRS, MIN_PAIR_BYTES);
+    const numTensors = cursor.size('tensor count');
+    const numPairs = cursor.size('key count');
+    checkCount(cursor, 'tensor count', numTensors, MAX_TENSORS, MIN_TENSOR_BYTES);
+    checkCount(cursor, 'key count', numPairs, MAX_PAIRS, MIN_PAIR_BYTES);
     const metadata = readGgufMetadata(cursor, numPairs);
     const tensors = readGgufTensors(cursor, numTensors, readAlignment(path, metadata), fileIndex);
     return { path, version, sizeBytes: file.sizeBytes, metadata, tensors };
@@ -71,12 +73,16 @@ function readVersion(cursor: GgufCursor): number {
   return version;
 }
 
-function readCount(cursor: GgufCursor, where: string, max: number, minBytes: number): number {
-  const count = cursor.size(where);
-  const limit = Math.min(max, Math.floor(cursor.remaining / minBytes));
+function checkCount(
+  { file, remaining }: GgufCursor,
+  where: string,
+  count: number,
+  max: number,
+  minBytes: number,
+): void {
+  const limit = Math.min(max, Math.floor(remaining / minBytes));
   if (count > limit)
-    throw new InvalidCheckpointError(cursor.file.path, where, `got ${count}, expected at most ${limit} in this file`);
-  return count;
+    throw new InvalidCheckpointError(file.path, where, `got ${count}, expected at most ${limit} in this file`);
 }
 
 function readAlignment(path: string, metadata: ReadonlyMap<string, GgufValue>): number {
