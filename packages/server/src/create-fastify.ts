@@ -68,7 +68,6 @@ function fastifyOptions(options: ResolvedServerOptions): FastifyHttpOptions<Serv
     clientErrorHandler: answerClientError,
     schemaController: lazyCompilers(),
     frameworkErrors: (error, request, reply) => sendError(error, request, reply as unknown as FastifyReply),
-    routerOptions: { maxParamLength: 512 },
   };
 }
 

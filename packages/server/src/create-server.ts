@@ -110,7 +110,7 @@ class ModelServer implements KvasirServer {
 
   close({ drainTimeoutMs = DEFAULT_DRAIN_TIMEOUT_MS }: CloseOptions = {}): Promise<void> {
     this.#lifecycle.advance('draining');
-    this.#drainTimers.push(setTimeout(() => this.#abortAll(), drainTimeoutMs));
+    this.#drainTimers.push(setTimeout(() => this.#abortAll(), drainTimeoutMs).unref());
     this.#closing ??= this.#close();
     return this.#closing;
   }
@@ -131,7 +131,7 @@ class ModelServer implements KvasirServer {
 
   #abortAll(): void {
     for (const generation of this.#context.generations.keys()) generation.abort();
-    this.#drainTimers.push(setTimeout(this.#giveUp, ABORT_GRACE_MS));
+    this.#drainTimers.push(setTimeout(this.#giveUp, ABORT_GRACE_MS).unref());
   }
 }
 

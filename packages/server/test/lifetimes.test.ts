@@ -1,6 +1,8 @@
 import { connect, type Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
+import { createServer } from '../src/index.js';
 import { expectIdle, jsonOf, post, postOk, readEvents, startServer, until } from './support/client.js';
+import { FakeModel } from './support/fake-model.js';
 
 const messages = [{ role: 'user', content: 'hi' }];
 const long = () => 'x'.repeat(900);
@@ -192,6 +194,26 @@ describe('closing', () => {
     await response.body?.cancel().catch(() => undefined);
     await until(() => model.stats().numRunning === 0);
     expectIdle(model);
+  });
+
+  test('again, with less patience, aborts at once', async () => {
+    const { url, model, server } = await startServer({ reply: long, manual: true });
+    const whole = post(`${url}/v1/completions`, { prompt: 'x' });
+    await until(() => model.submitted.length === 1);
+    const started = performance.now();
+    const patient = server.close({ drainTimeoutMs: 60_000 });
+    await Promise.all([patient, server.close({ drainTimeoutMs: 0 })]);
+    expect(performance.now() - started).toBeLessThan(2000);
+    expect((await whole).status).toBe(503);
+  });
+
+  test('waits for no request that came by inject and is answered', async () => {
+    const server = createServer(new FakeModel());
+    const response = await server.fastify.inject({ method: 'POST', url: '/v1/completions', payload: { prompt: 'x' } });
+    expect(response.statusCode).toBe(200);
+    const started = performance.now();
+    await server.close({ drainTimeoutMs: 60_000 });
+    expect(performance.now() - started).toBeLessThan(2000);
   });
 
   test('twice is once', async () => {

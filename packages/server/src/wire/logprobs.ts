@@ -4,7 +4,7 @@ import type { PositionLogprobs, Tokenizer, TokenLogprob } from '@kvasir/interfac
 const MIN_LOGPROB = -9999;
 
 /** One token in OpenAI's chat form. */
-export interface ChatTokenLogprob {
+interface ChatTokenLogprob {
   readonly token: string;
   readonly logprob: number;
   /** The token's own bytes, which may be part of a character. */

@@ -1,6 +1,6 @@
 import type { DecodeOptions, EncodeOptions, IncrementalDecoder, Tokenizer } from '@kvasir/interfaces';
 
-export const BOS = 256;
+const BOS = 256;
 export const EOS = 257;
 const SPECIAL = ['<s>', '</s>'];
 
