@@ -2,6 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { fcParameters, type TinyRequest, tinyRequest } from '@kvasir/testing';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
+import { essence } from './support/essence.js';
 import { type HarnessOptions, type Joined, join, request, startEngine } from './support/harness.js';
 
 const bounds = { vocabSize: 8, maxPrompt: 12, maxTokens: 10 };
@@ -27,20 +28,6 @@ async function run(
   expect(kvCache.numFreeBlocks).toBe(kvCache.numBlocks);
   expect(session.numSlots).toBeLessThanOrEqual(engine.limits.maxNumSeqs);
   return joined;
-}
-
-/** What must not depend on company: everything but the cached tokens. */
-function essence({ text, tokenIds, logprobs, promptLogprobs, last }: Joined): unknown {
-  const { finishReason, stopReason, usage } = last;
-  return {
-    text,
-    tokenIds,
-    logprobs,
-    promptLogprobs,
-    finishReason,
-    stopReason,
-    completionTokens: usage.completionTokens,
-  };
 }
 
 /** Each request alone, in one chunk, without a cache. */

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import {
   type ChatMessage,
   type ChatTemplate,
@@ -113,6 +114,8 @@ export class LLM {
     const all = isOnePrompt(prompts) ? [prompts] : prompts;
     const cancel = new AbortController();
     const signals = signal === undefined ? cancel.signal : AbortSignal.any([signal, cancel.signal]);
+    // One listener a running prompt is no leak.
+    setMaxListeners(0, signals);
     const completions: Completion[] = new Array(all.length);
     let next = 0;
     const work = async (): Promise<void> => {

@@ -1,0 +1,70 @@
+import { createKvCacheManager } from '@kvasir/block-manager';
+import type { KvCacheDtype, NumericMode, Program, SessionOptions, Tokenizer } from '@kvasir/interfaces';
+import { createCpuBackend } from '@kvasir/kernels-cpu';
+import { createScheduler } from '@kvasir/scheduler';
+import { createFakeTokenizer } from '@kvasir/testing';
+import { Engine } from '../../src/index.js';
+
+export interface NativeOptions {
+  readonly program: Program;
+  readonly mode: NumericMode;
+  readonly kvCacheDtype: KvCacheDtype;
+  readonly numThreads: number;
+  readonly blockSize: number;
+  readonly numBlocks: number;
+  readonly maxModelLen: number;
+  readonly maxNumSeqs: number;
+  readonly maxNumBatchedTokens: number;
+  readonly maxInFlight: 1 | 2;
+  readonly enablePrefixCaching: boolean;
+  readonly eosTokenIds: readonly number[];
+  readonly tokenizer?: Tokenizer;
+}
+
+/** An engine over the native CPU backend, every size as told. */
+export async function openNativeEngine(options: NativeOptions): Promise<Engine> {
+  const { blockSize, numBlocks, maxModelLen, maxNumSeqs, maxNumBatchedTokens, maxInFlight } = options;
+  const maxNumOutputs = Math.max(maxNumSeqs, Math.min(maxNumBatchedTokens, 64));
+  const sessionOptions: SessionOptions = {
+    programs: [options.program],
+    mode: options.mode,
+    kvCacheDtype: options.kvCacheDtype,
+    blockSize,
+    numBlocks,
+    maxSlots: maxNumSeqs,
+    maxModelLen,
+    maxTokensPerStep: maxNumBatchedTokens,
+    maxOutputsPerStep: maxNumOutputs,
+    maxTopLogprobs: 8,
+    maxInFlight,
+    eosTokenIds: options.eosTokenIds,
+    numThreads: options.numThreads,
+  };
+  const session = await createCpuBackend().openSession(sessionOptions);
+  const { vocabSize } = options.program;
+  const kvCache = createKvCacheManager({
+    numBlocks,
+    blockSize,
+    groups: session.info.plan.kvGroups,
+    enablePrefixCaching: options.enablePrefixCaching,
+  });
+  const scheduler = createScheduler({
+    kvCache,
+    maxNumSeqs,
+    maxNumBatchedTokens,
+    maxNumOutputs,
+    maxModelLen,
+    maxInFlight,
+  });
+  const limits = {
+    maxModelLen,
+    maxNumSeqs,
+    maxNumBatchedTokens,
+    maxQueuedRequests: 64,
+    maxLogprobs: 8,
+    vocabSize,
+    maxInFlight,
+  };
+  const tokenizer = options.tokenizer ?? createFakeTokenizer(vocabSize, options.eosTokenIds[0]);
+  return new Engine({ session, scheduler, kvCache, tokenizer, limits });
+}
