@@ -205,7 +205,7 @@ void against_double() {
     for (int32_t length : {1, 2, 16, 17, 130, 300}) {
       const Sequence q = make_sequence(random, s, length);
       for (const OpKernels* path : paths())
-        if (!is_scalar(path) || length < 100 || s.dim <= 20) compare(s, q, whole(random, *path, s, q), path->name);
+        if ((!is_scalar(path) && !(kSanitized && s.dim > 100)) || length < 100 || s.dim <= 20) compare(s, q, whole(random, *path, s, q), path->name);
     }
 }
 
