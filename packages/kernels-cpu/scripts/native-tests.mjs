@@ -5,9 +5,9 @@
 // CXX names the compiler (default g++).
 // A source that needs its own compiler flags names them in its first line: `// Flags: ...`.
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
-import { arch, env, exit, stderr } from 'node:process';
+import { arch, env, exit, pid, stderr } from 'node:process';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -69,16 +69,30 @@ function run(command, commandArgs) {
   });
 }
 
+/** Runs the compiler; its output appears whole or not at all, so that two runs of this script do not disturb each other. */
+async function make(compilerArgs, output) {
+  const partial = `${output}.${pid}`;
+  const code = await run(compiler, [...common, ...compilerArgs, '-o', partial]);
+  if (code !== 0) {
+    stderr.write(`native-tests: ${compiler} failed on ${relative(root, output)}\n`);
+    exit(1);
+  }
+  renameSync(partial, output);
+}
+
 const headerTime = newestHeader();
 
 async function compile(path) {
   const object = join(outDir, `${relative(join(root, 'native'), path).replace(/[\\/]/g, '-')}.o`);
-  if (existsSync(object) && statSync(object).mtimeMs > Math.max(statSync(path).mtimeMs, headerTime, statSync(fileURLToPath(import.meta.url)).mtimeMs)) {
+  if (
+    existsSync(object) &&
+    statSync(object).mtimeMs >
+      Math.max(statSync(path).mtimeMs, headerTime, statSync(fileURLToPath(import.meta.url)).mtimeMs)
+  ) {
     return object;
   }
   mkdirSync(dirname(object), { recursive: true });
-  const code = await run(compiler, [...common, ...ownFlags(path), '-c', path, '-o', object]);
-  if (code !== 0) throw new Error(`cannot compile ${relative(root, path)}`);
+  await make([...ownFlags(path), '-c', path], object);
   return object;
 }
 
@@ -102,18 +116,21 @@ if (tests.length === 0) {
   exit(1);
 }
 
-// A test links the folders it names (`linear_test.cc`: native/linear), so that one part can be tested while another is in work.
+// A test links the folder it is named after and those below it, so that a layer can be tested while a higher one is in work.
+const layers = ['linear', 'ops', 'session'];
 const folders = (name) => {
-  const own = name.slice(0, name.indexOf('_'));
-  return existsSync(join(root, 'native', own)) ? [...new Set(['linear', own])] : ['linear', 'ops', 'session'];
+  const own = layers.indexOf(name.slice(0, name.indexOf('_')));
+  return own === -1 ? layers : layers.slice(0, own + 1);
 };
 
 let failures = 0;
 for (const name of tests) {
-  const objects = await compileAll([...folders(name).flatMap((folder) => sources(join(root, 'native', folder))), join(testDir, name)]);
+  const objects = await compileAll([
+    ...folders(name).flatMap((folder) => sources(join(root, 'native', folder))),
+    join(testDir, name),
+  ]);
   const program = join(outDir, basename(name, '.cc'));
-  const link = await run(compiler, [...common.filter((flag) => !flag.startsWith('-W')), ...objects, '-o', program]);
-  if (link !== 0) throw new Error(`cannot link ${name}`);
+  await make(objects, program);
   const result = spawnSync(program, [], { stdio: 'inherit' });
   if (result.status !== 0) {
     failures += 1;
