@@ -1,0 +1,68 @@
+import { SLOT_OP } from '@kvasir/interfaces';
+import type { StepRecords } from '@kvasir/kernels-cpu/reference';
+import { fcParameters, tinyRequest } from '@kvasir/testing';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { collect, request, startEngine } from './support/harness.js';
+
+describe('what is packed', () => {
+  it('is every sampling parameter, to the last bit of the seed', async () => {
+    await fc.assert(
+      fc.asyncProperty(tinyRequest({ vocabSize: 16, maxPrompt: 9, maxTokens: 4 }), async ({ prompt, ...sampling }) => {
+        const steps: StepRecords[] = [];
+        const { engine } = await startEngine({ onStep: ({ records }) => steps.push(structuredClone(records)) });
+        await collect(engine.submit(request(prompt, sampling)));
+        await engine.close();
+        const [init] = steps[0]!.slotOps;
+        expect({ ...init, history: [...init!.history], stopIds: [...init!.stopIds] }).toEqual({
+          op: SLOT_OP.init,
+          slot: 0,
+          source: 0,
+          program: 0,
+          history: prompt,
+          historyLength: prompt.length,
+          numComputed: 0,
+          promptLength: prompt.length,
+          maxLength: prompt.length + sampling.maxTokens,
+          minLength: prompt.length + sampling.minTokens,
+          ignoreEos: sampling.ignoreEos,
+          seed: sampling.seed,
+          temperature: sampling.temperature,
+          topP: Math.fround(sampling.topP),
+          topK: sampling.topK,
+          stopIds: sampling.stopTokenIds,
+        });
+      }),
+      fcParameters(100),
+    );
+  });
+
+  it('is the release of a slot in the step after its sequence ended', async () => {
+    const steps: StepRecords[] = [];
+    const { engine, session } = await startEngine({ onStep: ({ records }) => steps.push(structuredClone(records)) });
+    const long = collect(engine.submit(request([2, 3], { maxTokens: 12, ignoreEos: true })));
+    await collect(engine.submit(request([4, 5], { maxTokens: 2, ignoreEos: true })));
+    await long;
+    const released = steps.findIndex(({ slotOps }) => slotOps.some(({ op }) => op === SLOT_OP.release));
+    // The short one runs in steps 1 and 2, and step 3 gives its slot up.
+    expect(released).toBe(2);
+    expect(session.numSlots).toBe(1);
+    await engine.close();
+  });
+
+  it('is a table entry only once, when it is new', async () => {
+    const steps: StepRecords[] = [];
+    const { engine } = await startEngine({
+      blockSize: 4,
+      onStep: ({ records }) => steps.push(structuredClone(records)),
+    });
+    await collect(engine.submit(request([1, 2, 3, 4, 5], { maxTokens: 9, ignoreEos: true })));
+    await engine.close();
+    const sent = steps.flatMap(({ tableUpdates }) => tableUpdates.map(({ start, ids }) => [start, ids.length]));
+    expect(sent).toEqual([
+      [0, 2],
+      [2, 1],
+      [3, 1],
+    ]);
+  });
+});
