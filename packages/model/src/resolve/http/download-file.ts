@@ -57,7 +57,7 @@ export async function downloadFile(options: DownloadOptions): Promise<Downloaded
   let furthest = 0;
   for (;;) {
     const part = await PartialFile.open(`${path}.part`, signal);
-    furthest = Math.max(furthest, part.length);
+    if (failures === 0) furthest = part.length;
     try {
       const expected = await receive(part, options);
       return await finish(part, path, url, expected);
@@ -66,8 +66,9 @@ export async function downloadFile(options: DownloadOptions): Promise<Downloaded
       if (!isTransient(error)) throw error;
       // Progress is measured against the best attempt, so that a server that cannot resume and breaks each time is given up.
       failures = part.length > furthest ? 1 : failures + 1;
+      furthest = Math.max(furthest, part.length);
       // A host that never answered is not waited for again and again.
-      if (error instanceof DownloadError && furthest === 0 && part.length === 0 && failures >= 2) throw error;
+      if (error instanceof DownloadError && furthest === 0 && failures >= 2) throw error;
       if (failures >= maxAttempts)
         throw new DownloadError(url, `${(error as Error).message}, ${failures} attempts in a row`, { cause: error });
       const delay = (error as TransientError).retryAfterMs ?? retryDelayMs * 2 ** (failures - 1);
