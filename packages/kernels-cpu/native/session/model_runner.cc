@@ -186,7 +186,7 @@ AttentionArgs ModelRunner::attention_args(const OpSpec& op, uint8_t* arena) cons
   args.num_heads = op.num_heads;
   args.scale = op.scale;
   args.softcap = op.cap;
-  args.window = program_.kv_groups[group].window;
+  args.window = op.window;
   args.query = rows_of(op.input, arena);
   args.query_stride = compiled_.buffers[static_cast<size_t>(op.input)].row_bytes / 4;
   args.out = rows_of(op.out, arena);

@@ -46,7 +46,7 @@ struct KvLayerSpec {
 
 struct KvGroupSpec {
   std::vector<int32_t> layers;
-  int32_t window = 0;  // 0: full
+  int32_t window = 0;  // tokens that the cache keeps at least; 0: all
 };
 
 enum class OpKind : int32_t {
@@ -72,6 +72,7 @@ struct OpSpec {
   float eps = 0;
   float weight_offset = 0;
   float cap = 0;          // softcap, attention (0: none)
+  int32_t window = 0;     // attention: tokens that a query sees (0: all)
   Activation activation = Activation::silu;
 };
 

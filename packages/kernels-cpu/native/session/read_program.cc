@@ -116,6 +116,7 @@ OpSpec read_op(Reader& in, const ProgramSpec& p) {
       op.num_heads = in.count("numHeads", 1, 1 << 16);
       op.scale = static_cast<float>(in.number("scale"));
       op.cap = static_cast<float>(in.number("softcap"));
+      op.window = in.count("window", 0, 1 << 30);
       break;
     case OpKind::gated_activation:
       op.activation = static_cast<Activation>(in.integer("activation", 0, 2));
@@ -209,6 +210,9 @@ void check_op(const ProgramSpec& p, size_t position) {
       equal("row kind of its output", rows(op.out), static_cast<int64_t>(Rows::tokens));
       expect(op.input != op.out, "its output", op.out, -1);
       if (op.cap != 0) positive("softcap", op.cap);
+      const int32_t kept = p.kv_groups[static_cast<size_t>(layer.group)].window;
+      KVASIR_CHECK(kept == 0 || (op.window > 0 && op.window <= kept), "ERR_INVALID_PROGRAM", "ops[", position, "] (pagedAttention): its window is ",
+                   op.window, " (0 is all), its KV group keeps ", kept, " tokens only");
       break;
     }
     case OpKind::gated_activation:

@@ -126,6 +126,7 @@ function writeOp(out: SessionWriter, program: Program, op: Op, at: string): void
       out.integer(`${at}: numHeads`, op.numHeads, 1, 2 ** 16);
       out.number(`${at}: scale`, op.scale);
       out.number(`${at}: softcap`, op.softcap ?? 0);
+      out.integer(`${at}: window`, op.window ?? 0, op.window === undefined ? 0 : 1, 2 ** 30);
       return;
     case 'gatedActivation':
       out.integer(`${at}: activation`, ACTIVATIONS.indexOf(op.activation), 0, ACTIVATIONS.length - 1);

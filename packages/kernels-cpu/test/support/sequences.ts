@@ -1,0 +1,22 @@
+import fc from 'fast-check';
+import type { PlannedSequence } from './driver.js';
+
+/** Any sequence over a vocabulary; `maxLength` bounds prompt and output together. */
+export function plannedSequence(vocabSize: number, maxLength: number): fc.Arbitrary<PlannedSequence> {
+  return fc.record({
+    prompt: fc.array(fc.nat({ max: vocabSize - 1 }), { minLength: 1, maxLength: maxLength - 12 }),
+    numTokens: fc.integer({ min: 1, max: 10 }),
+    temperature: fc.constantFrom(0, 0.7, 1.5),
+    topK: fc.constantFrom(0, 0, 3),
+    topP: fc.constantFrom(1, 1, 0.8),
+    seed: fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }),
+    arrival: fc.nat({ max: 4 }),
+    chunk: fc.integer({ min: 1, max: maxLength }),
+    drafts: fc.constant([]),
+  });
+}
+
+/** The same sequence, undisturbed: from the first step, its prompt in one piece, without drafts. */
+export function undisturbed(sequence: PlannedSequence): PlannedSequence {
+  return { ...sequence, arrival: 0, chunk: 1 << 20, drafts: [] };
+}
