@@ -49,7 +49,10 @@ describe('writeGguf', () => {
       name,
       shape: [1, 32],
       encoding: BLOCK_ENCODINGS.q4_0,
-      data: () => (made.push(name), new Uint8Array(18)),
+      data: () => {
+        made.push(name);
+        return new Uint8Array(18);
+      },
     }));
     await writeGguf(path, { metadata: {}, tensors });
     const read = [...readGgufCheckpoint(path).tensors.values()];

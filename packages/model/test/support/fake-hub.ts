@@ -59,7 +59,7 @@ export class FakeHub {
     return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   }
 
-  #serveHub(request: IncomingMessage, response: ServerResponse): unknown {
+  #serveHub(request: IncomingMessage, response: ServerResponse): ServerResponse {
     const { pathname } = new URL(request.url ?? '', this.#endpoint);
     this.log.push(`GET ${pathname}`);
     if (this.token !== undefined && request.headers.authorization !== `Bearer ${this.token}`)
@@ -69,7 +69,7 @@ export class FakeHub {
     const content = this.files.get(name);
     if (content === undefined) return response.writeHead(404).end();
     const linked = this.sendsChecksums ? { 'x-linked-etag': `"${sha256(content)}"` } : {};
-    response
+    return response
       .writeHead(302, {
         location: `${this.#store}/store/${encodeURIComponent(name)}`,
         'x-repo-commit': COMMIT,
@@ -78,7 +78,7 @@ export class FakeHub {
       .end();
   }
 
-  #list(pathname: string, response: ServerResponse): unknown {
+  #list(pathname: string, response: ServerResponse): ServerResponse {
     if (this.listingStatus !== 200) return response.writeHead(this.listingStatus).end();
     if (!pathname.startsWith('/api/models/org/model/revision/')) return response.writeHead(404).end();
     const siblings = [...this.files].map(([rfilename, content]) => ({
@@ -86,10 +86,12 @@ export class FakeHub {
       size: content.length,
       ...(this.sendsChecksums ? { lfs: { sha256: sha256(content), size: content.length } } : {}),
     }));
-    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ sha: COMMIT, siblings }));
+    return response
+      .writeHead(200, { 'content-type': 'application/json' })
+      .end(JSON.stringify({ sha: COMMIT, siblings }));
   }
 
-  #serveContent(request: IncomingMessage, response: ServerResponse): unknown {
+  #serveContent(request: IncomingMessage, response: ServerResponse): ServerResponse {
     const name = decodeURIComponent((request.url ?? '').replace('/store/', ''));
     const content = this.files.get(name) as Buffer;
     this.log.push(`CONTENT ${name} ${request.headers.range ?? ''}`.trim());
@@ -107,6 +109,7 @@ export class FakeHub {
     response.write(body.subarray(0, fault.afterBytes), () => {
       if (fault.kind === 'break') setTimeout(() => response.destroy(), 20);
     });
+    return response;
   }
 
   #etag(content: Buffer): Record<string, string> {
