@@ -40,7 +40,10 @@ export function tokenNoiseBits(seed: bigint, position: number, tokenId: number):
   return words[(tokenId & 3) as 0 | 1 | 2 | 3];
 }
 
-/** Noise bits as a uniform number in (0, 1): the top 24 bits, centred, so that float32 holds it exactly. */
+/**
+ * Noise bits as a uniform number in (0, 1): the top 24 bits, centred. Above 1/2 that takes 25 bits, so a float32
+ * implementation works from `1 - u` there.
+ */
 export function noiseUniform(bits: number): number {
   return ((bits >>> 8) + 0.5) / 16777216;
 }
