@@ -4,7 +4,7 @@ import { gemma3 } from './gemma3.js';
 import { llama } from './llama.js';
 
 /** Every model family that can be opened. */
-export const ARCHITECTURES: readonly Architecture[] = [llama, gemma3] as readonly Architecture[];
+const ARCHITECTURES: readonly Architecture[] = [llama, gemma3] as readonly Architecture[];
 
 /**
  * Finds the family of a checkpoint.

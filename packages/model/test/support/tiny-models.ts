@@ -57,7 +57,7 @@ export function tinyTensors(shapes: Shapes, encoding: Encoding = DENSE_ENCODINGS
 }
 
 /** A byte-level BPE vocabulary of 24 tokens. */
-export function tinyVocabulary(): Record<string, GgufWriteValue> {
+function tinyVocabulary(): Record<string, GgufWriteValue> {
   const tokens = ['<|endoftext|>', '<|im_start|>', '<|im_end|>', ...'abcdefghijklmnopqrst', 'Ġ'];
   return {
     'tokenizer.ggml.model': 'gpt2',
@@ -132,7 +132,7 @@ HUGGING_FACE_PARTS['gemma3'] = {
 };
 
 /** The Hugging Face name of a GGUF tensor. */
-export function huggingFaceName(family: 'llama' | 'gemma3', name: string, prefix = 'model.'): string {
+function huggingFaceName(family: 'llama' | 'gemma3', name: string, prefix = 'model.'): string {
   const roots: Record<string, string> = {
     'token_embd.weight': `${prefix}embed_tokens.weight`,
     'output_norm.weight': `${prefix}norm.weight`,
@@ -144,7 +144,7 @@ export function huggingFaceName(family: 'llama' | 'gemma3', name: string, prefix
 }
 
 /** `config.json` of a tiny model. */
-export function huggingFaceConfig(
+function huggingFaceConfig(
   family: 'llama' | 'gemma3',
   layers: number,
   extra: Record<string, unknown> = {},

@@ -1,7 +1,7 @@
 import { type BlockDecoder, f16At } from './decode-block-32.js';
 
 /** The 6-bit scale and minimum of sub-block `j` of 8, packed into 12 bytes at `at`. */
-export function scaleAndMinimum(block: DataView, at: number, j: number): { scale: number; minimum: number } {
+function scaleAndMinimum(block: DataView, at: number, j: number): { scale: number; minimum: number } {
   const byte = (index: number) => block.getUint8(at + index);
   if (j < 4) return { scale: byte(j) & 63, minimum: byte(j + 4) & 63 };
   return {
