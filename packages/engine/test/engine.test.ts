@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { KvasirError } from '@kvasir/interfaces';
+import { InvariantError, KvasirError } from '@kvasir/interfaces';
 import { EMPTY_PREFIX, extendPrefix, fakeLogits } from '@kvasir/testing';
 import { describe, expect, it } from 'vitest';
 import { collect, EOS, type HarnessOptions, join, request, startEngine } from './support/harness.js';
@@ -232,6 +232,22 @@ describe('a step that fails', () => {
       const results = await Promise.allSettled(streams.map(collect));
       expect(results.every(({ status }) => status === 'rejected')).toBe(true);
     }));
+});
+
+describe('a broken invariant', () => {
+  it('ends every request with the error, and the engine takes no more', async () => {
+    const { engine, kvCache } = await startEngine({ maxNumSeqs: 1 });
+    kvCache.takeCopies = () => {
+      throw new InvariantError('blocks leak');
+    };
+    const results = await Promise.allSettled([1, 2, 3].map((id) => collect(engine.submit(request([id])))));
+    expect(results.map((each) => each.status === 'rejected' && each.reason.code)).toEqual(
+      new Array(3).fill('ERR_INVARIANT'),
+    );
+    expect(engine.failure?.message).toContain('blocks leak');
+    expect(() => engine.submit(request([4]))).toThrow(/blocks leak/);
+    await engine.close();
+  });
 });
 
 describe('an idle engine', () => {
