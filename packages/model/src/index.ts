@@ -33,6 +33,7 @@ export {
 export type { DownloadOptions } from './resolve/http/download-file.js';
 export type { PullContext, PullProgress } from './resolve/pull-context.js';
 export { type ResolvedModel, type ResolveModelOptions, resolveModel } from './resolve/resolve-model.js';
+export { convertToSafetensors } from './writers/convert-to-safetensors.js';
 export type { TensorData } from './writers/tensor-data.js';
 export { type GgufContent, type GgufWriteValue, writeGguf } from './writers/write-gguf.js';
 export { writeSafetensors } from './writers/write-safetensors.js';

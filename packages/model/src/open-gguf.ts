@@ -1,19 +1,16 @@
 import { basename } from 'node:path';
 import type { TokenizerSource } from '@kvasir/interfaces';
 import { findArchitecture } from './architectures/registry.js';
-import type { TensorInfo } from './checkpoint/checkpoint.js';
 import { FieldReader } from './checkpoint/field-reader.js';
 import { ggufTokenizerSource } from './checkpoint/gguf/gguf-tokenizer.js';
 import type { GgufCheckpoint } from './checkpoint/gguf/read-gguf.js';
 import { readGgufCheckpoint } from './checkpoint/gguf/read-gguf-checkpoint.js';
-import { HeaderFile } from './checkpoint/header-file.js';
+import { readGgufVector } from './checkpoint/gguf/read-vector.js';
 import { defined } from './defined.js';
 import { describeModel } from './describe-model.js';
-import { InvalidCheckpointError } from './errors.js';
 import type { GenerationDefaults, ModelDescription, OpenModelOptions } from './model-description.js';
 import { ProgramBuilder } from './program/program-builder.js';
 
-const MAX_VECTOR_BYTES = 1 << 20;
 const CONTROL = 3;
 const USER_DEFINED = 4;
 /** Ends of a turn, by text: headers of chat models often name only the end of the document. */
@@ -27,7 +24,7 @@ export function openGguf(path: string, options: OpenModelOptions): ModelDescript
   const architecture = findArchitecture(checkpoint.path, 'ggufNames', family);
   const name = general.optionalString('name') ?? basename(checkpoint.path, '.gguf');
   const fields = FieldReader.ofMap(checkpoint.path, `${family}.`, checkpoint.metadata);
-  const config = architecture.fromGguf({ fields, readVector: (tensor) => readVector(checkpoint, tensor) });
+  const config = architecture.fromGguf({ fields, readVector: (tensor) => readGgufVector(checkpoint, tensor) });
   const program = architecture.build(config, new ProgramBuilder(checkpoint), { name, taps: options.taps ?? [] });
   const tokenizer = ggufTokenizerSource(checkpoint.path, checkpoint.metadata);
   const generation = generationDefaults(checkpoint, tokenizer);
@@ -55,25 +52,4 @@ function turnEnds(tokenizer: TokenizerSource): number[] {
     const id = tokens.indexOf(text);
     return tokenTypes[id] === CONTROL || tokenTypes[id] === USER_DEFINED ? [id] : [];
   });
-}
-
-function readVector(checkpoint: GgufCheckpoint, name: string): Float32Array | undefined {
-  const tensor = checkpoint.tensors.get(name);
-  if (tensor === undefined) return undefined;
-  checkVector(checkpoint.path, tensor);
-  const file = new HeaderFile(checkpoint.files[tensor.bytes.file]?.path as string, 0);
-  try {
-    return new Float32Array(file.read(tensor.bytes.offset, tensor.bytes.length).buffer as ArrayBuffer);
-  } finally {
-    file.close();
-  }
-}
-
-function checkVector(path: string, { name, shape, dtype, bytes }: TensorInfo): void {
-  if (dtype === 'f32' && shape.length === 1 && bytes.length <= MAX_VECTOR_BYTES) return;
-  throw new InvalidCheckpointError(
-    path,
-    `tensor ${name}`,
-    `got ${dtype} [${shape.join(', ')}], expected an f32 vector`,
-  );
 }

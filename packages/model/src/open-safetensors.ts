@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UnsupportedError } from '@kvasir/interfaces';
 import type { Architecture } from './architectures/architecture.js';
+import { huggingFaceTensorNames } from './architectures/hugging-face-tensor-names.js';
 import { findArchitecture } from './architectures/registry.js';
 import { FieldReader } from './checkpoint/field-reader.js';
 import { readJsonFile, readOptionalJsonFile } from './checkpoint/json-file.js';
@@ -59,20 +60,9 @@ function refuseQuantized(fields: FieldReader): void {
 }
 
 /** Maps GGUF-style names to those of this checkpoint. */
-function tensorNames(architecture: Architecture, checkpoint: SafetensorsCheckpoint): (name: string) => string {
-  const prefix =
-    DECODER_PREFIXES.find((candidate) => checkpoint.tensors.has(`${candidate}embed_tokens.weight`)) ?? 'model.';
-  const head = prefix.startsWith('language_model.') ? 'language_model.lm_head' : 'lm_head';
-  const roots: Readonly<Record<string, string>> = {
-    token_embd: `${prefix}embed_tokens`,
-    output_norm: `${prefix}norm`,
-    output: head,
-  };
-  return (name) => {
-    const [, layer, part, kind] = /^(?:blk\.(\d+)\.)?([a-z_]+)\.(weight|bias)$/.exec(name) as RegExpExecArray;
-    if (layer === undefined) return `${roots[part as string]}.${kind}`;
-    return `${prefix}layers.${layer}.${architecture.huggingFaceTensors[part as string]}.${kind}`;
-  };
+function tensorNames(architecture: Architecture, { tensors }: SafetensorsCheckpoint): (name: string) => string {
+  const prefix = DECODER_PREFIXES.find((candidate) => tensors.has(`${candidate}embed_tokens.weight`)) ?? 'model.';
+  return huggingFaceTensorNames(architecture, prefix);
 }
 
 function generationDefaults(

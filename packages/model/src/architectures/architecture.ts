@@ -24,8 +24,12 @@ export interface Architecture<Config = unknown> {
   readonly huggingFaceNames: readonly string[];
   /** GGUF tensor part (`blk.N.` and `.weight` taken off) to the Hugging Face one. */
   readonly huggingFaceTensors: Readonly<Record<string, string>>;
+  /** 1 when Hugging Face stores norm weights minus one. */
+  readonly huggingFaceNormOffset: 0 | 1;
   fromGguf(source: SettingsSource): Config;
   fromHuggingFace(source: SettingsSource): Config;
+  /** The `config.json` that {@link fromHuggingFace} reads back as `config`. */
+  toHuggingFace(config: Config): Readonly<Record<string, unknown>>;
   build(config: Config, builder: ProgramBuilder, options: BuildOptions): Program;
 }
 

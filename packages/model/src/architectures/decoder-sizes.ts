@@ -47,6 +47,20 @@ export function huggingFaceDecoderSizes(fields: FieldReader, defaults: Partial<D
   });
 }
 
+/** The keys of a `config.json` that {@link huggingFaceDecoderSizes} reads. */
+export function decoderSizesToHuggingFace(sizes: DecoderSizes): Record<string, unknown> {
+  return {
+    num_hidden_layers: sizes.numLayers,
+    hidden_size: sizes.hiddenSize,
+    intermediate_size: sizes.intermediateSize,
+    num_attention_heads: sizes.numHeads,
+    num_key_value_heads: sizes.numKvHeads,
+    head_dim: sizes.headDim,
+    max_position_embeddings: sizes.maxPositions,
+    rms_norm_eps: sizes.rmsNormEps,
+  };
+}
+
 function checkHeads(fields: FieldReader, key: string, sizes: DecoderSizes): DecoderSizes {
   const { numHeads, numKvHeads, headDim } = sizes;
   if (numHeads % numKvHeads !== 0) fields.fail(key, numKvHeads, `a divisor of the ${numHeads} query heads`);

@@ -3,9 +3,15 @@ import type { FieldReader } from '../checkpoint/field-reader.js';
 import { defined } from '../defined.js';
 import { groupKvLayers } from '../program/kv-groups.js';
 import type { NormUse, ProgramBuilder } from '../program/program-builder.js';
-import { ggufRopeScaling, huggingFaceRopeScaling, type RopeScaling, ropeTable } from '../program/rope-scaling.js';
+import {
+  ggufRopeScaling,
+  huggingFaceRopeScaling,
+  type RopeScaling,
+  ropeScalingToHuggingFace,
+  ropeTable,
+} from '../program/rope-scaling.js';
 import type { Architecture, BuildOptions, DecoderSizes, SettingsSource } from './architecture.js';
-import { ggufDecoderSizes, huggingFaceDecoderSizes } from './decoder-sizes.js';
+import { decoderSizesToHuggingFace, ggufDecoderSizes, huggingFaceDecoderSizes } from './decoder-sizes.js';
 
 /** Settings of a {@link gemma3} model. */
 export interface Gemma3Config extends DecoderSizes {
@@ -49,8 +55,10 @@ export const gemma3: Architecture<Gemma3Config> = {
     ffn_down: 'mlp.down_proj',
     post_ffw_norm: 'post_feedforward_layernorm',
   },
+  huggingFaceNormOffset: 1,
   fromGguf,
   fromHuggingFace,
+  toHuggingFace,
   build,
 };
 
@@ -96,7 +104,26 @@ function fromHuggingFace({ fields: config }: SettingsSource): Gemma3Config {
     attentionScale: fields.number('query_pre_attn_scalar', { min: 1 }, 256) ** -0.5,
     ...defined('logitSoftcap', fields.optionalNumber('final_logit_softcapping', CAP)),
     ...defined('attentionSoftcap', fields.optionalNumber('attn_logit_softcapping', CAP)),
-    normOffset: 1,
+    normOffset: gemma3.huggingFaceNormOffset,
+  };
+}
+
+function toHuggingFace(config: Gemma3Config): Record<string, unknown> {
+  return {
+    architectures: ['Gemma3ForCausalLM'],
+    ...decoderSizesToHuggingFace(config),
+    hidden_activation: 'gelu_pytorch_tanh',
+    layer_types: config.windows.map((window) => (window === undefined ? 'full_attention' : 'sliding_attention')),
+    ...defined(
+      'sliding_window',
+      config.windows.find((window) => window !== undefined),
+    ),
+    rope_theta: config.ropeBase,
+    rope_scaling: ropeScalingToHuggingFace(config.ropeScaling),
+    rope_local_base_freq: config.windowRopeBase,
+    query_pre_attn_scalar: config.attentionScale ** -2,
+    ...defined('final_logit_softcapping', config.logitSoftcap),
+    ...defined('attn_logit_softcapping', config.attentionSoftcap),
   };
 }
 

@@ -3,9 +3,15 @@ import type { FieldReader } from '../checkpoint/field-reader.js';
 import { defined } from '../defined.js';
 import { groupKvLayers } from '../program/kv-groups.js';
 import type { ProgramBuilder, WeightUse } from '../program/program-builder.js';
-import { ggufRopeScaling, huggingFaceRopeScaling, type RopeScaling, ropeTable } from '../program/rope-scaling.js';
+import {
+  ggufRopeScaling,
+  huggingFaceRopeScaling,
+  type RopeScaling,
+  ropeScalingToHuggingFace,
+  ropeTable,
+} from '../program/rope-scaling.js';
 import type { Architecture, BuildOptions, DecoderSizes, SettingsSource } from './architecture.js';
-import { ggufDecoderSizes, huggingFaceDecoderSizes } from './decoder-sizes.js';
+import { decoderSizesToHuggingFace, ggufDecoderSizes, huggingFaceDecoderSizes } from './decoder-sizes.js';
 
 /** Settings of a {@link llama} model. */
 export interface LlamaConfig extends DecoderSizes {
@@ -35,8 +41,10 @@ export const llama: Architecture<LlamaConfig> = {
     ffn_up: 'mlp.up_proj',
     ffn_down: 'mlp.down_proj',
   },
+  huggingFaceNormOffset: 0,
   fromGguf,
   fromHuggingFace,
+  toHuggingFace,
   build,
 };
 
@@ -71,6 +79,17 @@ function fromHuggingFace({ fields }: SettingsSource): LlamaConfig {
     ropeScaling: huggingFaceRopeScaling(rope ?? fields.object('rope_scaling')),
     ...defined('window', fields.optionalInteger('sliding_window', { min: 1 })),
     interleavedRope: false,
+  };
+}
+
+function toHuggingFace(config: LlamaConfig): Record<string, unknown> {
+  return {
+    architectures: [config.window === undefined ? 'LlamaForCausalLM' : 'MistralForCausalLM'],
+    ...decoderSizesToHuggingFace(config),
+    hidden_act: 'silu',
+    rope_theta: config.ropeBase,
+    rope_scaling: ropeScalingToHuggingFace(config.ropeScaling),
+    ...defined('sliding_window', config.window),
   };
 }
 

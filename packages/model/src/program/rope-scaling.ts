@@ -72,6 +72,26 @@ export function huggingFaceRopeScaling(fields: FieldReader | undefined): RopeSca
   };
 }
 
+/** The object that {@link huggingFaceRopeScaling} reads back; `null` for none. */
+export function ropeScalingToHuggingFace(scaling: RopeScaling): Readonly<Record<string, unknown>> | null {
+  switch (scaling.kind) {
+    case 'none':
+      return null;
+    case 'linear':
+      return { rope_type: 'linear', factor: scaling.factor };
+    case 'llama3':
+      return {
+        rope_type: 'llama3',
+        factor: scaling.factor,
+        low_freq_factor: scaling.lowFrequencyFactor,
+        high_freq_factor: scaling.highFrequencyFactor,
+        original_max_position_embeddings: scaling.originalMaxPositions,
+      };
+    case 'divisors':
+      throw new UnsupportedError('rope divisors', 'a config.json has no place for the divisors of rope_freqs.weight');
+  }
+}
+
 function unsupported(fields: FieldReader, key: string, kind: string): UnsupportedError {
   const expected = `expected 'linear' or 'llama3'`;
   return new UnsupportedError(`rope scaling ${kind}`, `${fields.file}: ${fields.label(key)} is '${kind}', ${expected}`);

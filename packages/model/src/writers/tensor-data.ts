@@ -11,7 +11,7 @@ export interface TensorData {
   readonly shape: readonly number[];
   readonly encoding: Encoding;
   /** Its bytes, or a function that makes them when their turn comes, so that a large model is never held whole. */
-  readonly data: Uint8Array | (() => Uint8Array);
+  readonly data: Uint8Array | (() => Uint8Array | Promise<Uint8Array>);
 }
 
 /** Bytes that a tensor takes. */
@@ -30,7 +30,7 @@ export async function writeTensorFile(
   try {
     await writeAll(file, header);
     for (const tensor of tensors) {
-      const bytes = typeof tensor.data === 'function' ? tensor.data() : tensor.data;
+      const bytes = typeof tensor.data === 'function' ? await tensor.data() : tensor.data;
       const expected = tensorDataBytes(tensor);
       if (bytes.length !== expected) {
         const problem = `got ${bytes.length} bytes, expected ${expected} for ${encodingName(tensor.encoding)} [${tensor.shape.join(', ')}]`;
