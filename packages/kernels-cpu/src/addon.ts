@@ -79,6 +79,7 @@ export interface Addon {
   ) => NativeSession;
   cpuInfo(): CpuInfo;
   planSession(numbers: Float64Array, texts: readonly string[]): NativePlan;
+  measureReadBandwidth(bytes: number, numThreads: number): Promise<number>;
   readonly testing: NativeTesting;
 }
 

@@ -5,7 +5,6 @@ import type {
   KvCacheDtype,
   OpenSessionControl,
   Program,
-  Session,
   SessionOptions,
   SessionPlan,
 } from '@kvasir/interfaces';
@@ -72,7 +71,7 @@ export class CpuBackend implements Backend {
     };
   }
 
-  async openSession(options: SessionOptions, control: OpenSessionControl = {}): Promise<Session> {
+  async openSession(options: SessionOptions, control: OpenSessionControl = {}): Promise<CpuSession> {
     const { signal } = control;
     signal?.throwIfAborted();
     const plan = this.planSession(options);

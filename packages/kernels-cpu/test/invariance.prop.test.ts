@@ -71,7 +71,8 @@ describe('tokens, log-probability bits and KV bytes never change', () => {
     await fc.assert(
       fc.asyncProperty(company(5), async ({ spec, mode, sequence, others }) => {
         const isInteger = !['f32', 'f16', 'bf16'].includes(spec.encoding);
-        const bits = mode === 'float32' || (isInteger && spec.hiddenSize % 32 === 0 && spec.intermediateSize % 32 === 0);
+        const bits =
+          mode === 'float32' || (isInteger && spec.hiddenSize % 32 === 0 && spec.intermediateSize % 32 === 0);
         const runs = [];
         for (const isa of paths) {
           await using tiny = await openTiny(

@@ -14,7 +14,12 @@ async function score(tiny: TinySession, tokens: readonly number[], pieces: reado
     if (index === 0) {
       step.init({ slot: 0, history: tokens, maxLength: tokens.length + 1 });
       for (let group = 0; group < numGroups; group++) {
-        step.table(0, group, 0, Array.from({ length: 8 }, (_, i) => 1 + 8 * group + i));
+        step.table(
+          0,
+          group,
+          0,
+          Array.from({ length: 8 }, (_, i) => 1 + 8 * group + i),
+        );
       }
     }
     step.row(0, end - start);

@@ -200,29 +200,39 @@ void SessionWrap::on_event(Napi::Env env, Napi::Function, SessionWrap* self, Eve
   // Without an environment the channel only drains.
   if (static_cast<napi_env>(env) == nullptr || self->host_ == nullptr) return;
   Napi::HandleScope scope(env);
-  self->handle(env, *owned);
+  try {
+    self->handle(env, *owned);
+  } catch (const Napi::Error&) {
+    // The environment is being terminated: nothing can be called in it any more.
+  }
+}
+
+// Calls a callback. An exception of its own becomes an uncaught one; an environment that is being terminated calls nothing.
+void SessionWrap::call(Napi::Env env, const char* name, const std::initializer_list<napi_value>& args) {
+  const Napi::Object callbacks = callbacks_.Value();
+  napi_value function;
+  if (napi_get_named_property(env, callbacks, name, &function) != napi_ok) return;
+  if (napi_call_function(env, callbacks, function, args.size(), args.begin(), nullptr) != napi_pending_exception) return;
+  napi_value error;
+  if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
 }
 
 void SessionWrap::handle(Napi::Env env, const Event& event) {
-  const Napi::Object callbacks = callbacks_.Value();
   const auto text = [&](const std::string& value) -> Napi::Value {
     return value.empty() ? env.Undefined() : Napi::Value(Napi::String::New(env, value));
   };
-  const auto call = [&](const char* name, const std::initializer_list<napi_value>& args) {
-    callbacks.Get(name).As<Napi::Function>().Call(callbacks, args);
-  };
   switch (event.kind) {
     case Event::Kind::progress:
-      call("onProgress", {Napi::Number::New(env, event.loaded), Napi::Number::New(env, event.total)});
+      call(env, "onProgress", {Napi::Number::New(env, event.loaded), Napi::Number::New(env, event.total)});
       return;
     case Event::Kind::opened:
       is_open_ = event.failure.code.empty();
       end(env);
-      call("onOpened", {text(event.failure.code), text(event.failure.message)});
+      call(env, "onOpened", {text(event.failure.code), text(event.failure.message)});
       return;
     case Event::Kind::step:
       end(env);
-      call("onStep", {text(event.failure.code), text(event.failure.message), Napi::Number::New(env, event.ring)});
+      call(env, "onStep", {text(event.failure.code), text(event.failure.message), Napi::Number::New(env, event.ring)});
       return;
     case Event::Kind::closed:
       host_->join();
@@ -230,7 +240,7 @@ void SessionWrap::handle(Napi::Env env, const Event& event) {
       napi_remove_env_cleanup_hook(env, tear_down_hook, this);
       end(env);
       channel_.Release();
-      call("onClosed", {});
+      call(env, "onClosed", {});
       return;
   }
 }

@@ -2,6 +2,7 @@
 #pragma once
 #include <napi.h>
 
+#include <initializer_list>
 #include <memory>
 
 #include "session_host.h"
@@ -31,6 +32,7 @@ class SessionWrap : public Napi::ObjectWrap<SessionWrap> {
   Napi::Value close(const Napi::CallbackInfo& info);
 
   void handle(Napi::Env env, const Event& event);
+  void call(Napi::Env env, const char* name, const std::initializer_list<napi_value>& args);
   // Keeps the event loop alive, and this object, while something is under way.
   void begin(Napi::Env env);
   void end(Napi::Env env);
