@@ -131,6 +131,7 @@ export class StepLoop {
     } catch (error) {
       this.#break(error);
     }
+    flight.sequences.length = 0;
     this.#spare.push(flight);
     if (this.#flights.length === 0) this.wake();
   }
