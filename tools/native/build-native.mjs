@@ -1,4 +1,5 @@
-// Builds the native addon of the package in the current directory. Needs no network where the headers lie beside node.
+// Builds what has changed of the native addon of the package in the current directory; the last binary stays until the new one is linked.
+// Needs no network where the headers lie beside node.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -9,7 +10,7 @@ const require = createRequire(import.meta.url);
 const prefix = dirname(dirname(process.execPath));
 const jobs = process.env['JOBS'] ?? String(Math.min(availableParallelism(), 8));
 
-const args = [require.resolve('node-gyp/bin/node-gyp.js'), 'rebuild', '--jobs', jobs];
+const args = [require.resolve('node-gyp/bin/node-gyp.js'), 'configure', 'build', '--jobs', jobs];
 if (process.env['npm_config_loglevel'] === undefined) args.push('--loglevel', 'warn');
 if (existsSync(join(prefix, 'include', 'node', 'node_api.h'))) args.push(`--nodedir=${prefix}`);
 args.push(...process.argv.slice(2));
