@@ -12,6 +12,7 @@ export interface PullProgress {
 /** What every source of a pull is handed. */
 export interface PullContext {
   readonly signal?: AbortSignal;
+  /** Called for each piece of a file that has arrived. */
   readonly onProgress?: (progress: PullProgress) => void;
   /** Retries and time limits of HTTP downloads. */
   readonly download?: Pick<DownloadOptions, 'maxAttempts' | 'retryDelayMs' | 'responseTimeoutMs' | 'stallTimeoutMs'>;

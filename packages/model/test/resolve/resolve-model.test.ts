@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { InvalidArgumentError, UnsupportedError } from '@kvasir/interfaces';
 import { beforeEach, describe, expect, it } from 'vitest';
@@ -10,6 +10,7 @@ import {
   removeCachedModel,
   resolveModel,
 } from '../../src/index.js';
+import { ModelCache } from '../../src/resolve/cache/model-cache.js';
 import { FakeHub, sha256 } from '../support/fake-hub.js';
 import { makeFakePip, makeZip } from '../support/fake-pip.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
@@ -191,13 +192,41 @@ To use a file that is already here, pass its path instead: a .gguf file, or a fo
     expect(shown).toEqual(['https://example.com/terms']);
   });
 
-  it('is pulled again when its file was cut or touched', async () => {
+  it('is pulled again when its file was cut or changed', async () => {
     const { path } = await resolve('tiny');
     truncateSync(path, 100);
     expect(await cached()).toEqual([]);
     expect((await resolve('tiny')).source).toBe('pulled');
-    writeFileSync(path, Buffer.from(CONTENT));
+    writeFileSync(path, Buffer.alloc(CONTENT.length));
     expect((await resolve('tiny')).source).toBe('pulled');
+    expect(readFileSync(path).equals(CONTENT)).toBe(true);
+  });
+
+  it('is recognised after its cache was copied', async () => {
+    const { path } = await resolve('tiny');
+    utimesSync(path, 1_000_000, 1_000_000);
+    expect((await resolve('tiny', { offline: true })).source).toBe('cache');
+    // The stamp was renewed: from here on content is not read, so a change that keeps size and time goes unnoticed.
+    writeFileSync(path, Buffer.alloc(CONTENT.length));
+    utimesSync(path, 1_000_000, 1_000_000);
+    expect((await resolve('tiny', { offline: true })).source).toBe('cache');
+  });
+
+  it('is not mixed up with another whose name is kept in the same folder', async () => {
+    const cache = new ModelCache(join(home, 'cache'));
+    expect(cache.modelFolder('a/b--c')).toBe(cache.modelFolder('a--b/c'));
+    mkdirSync(cache.modelFolder('a/b--c'), { recursive: true });
+    await cache.add('a/b--c', 'here', '', []);
+    expect((await cache.find('a/b--c'))?.name).toBe('a/b--c');
+    expect(await cache.find('a--b/c')).toBeUndefined();
+  });
+
+  it('clears away what a killed pull has left', async () => {
+    const left = join(home, 'cache', 'models', 'tiny', 'wheel-abc');
+    mkdirSync(left, { recursive: true });
+    writeFileSync(join(left, 'x.whl'), '');
+    await resolve('tiny');
+    expect(existsSync(left)).toBe(false);
   });
 
   it('is downloaded once by two pulls at a time', async () => {

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -56,7 +58,7 @@ export class ModelCache {
     this.folder = folder;
   }
 
-  /** Folder of a model. The key keeps letters, digits, `.`, `_`, `@` and `-` of its name. */
+  /** Folder of a model. The key is its name with `--` for `/` and `+` for `:`. */
   modelFolder(name: string): string {
     return join(this.folder, 'models', cacheKey(name));
   }
@@ -65,9 +67,19 @@ export class ModelCache {
     return join(this.folder, 'locks', `${cacheKey(name)}.lock`);
   }
 
-  /** The model if it is complete and its files are as they were when they were checked; sizes and times are compared, content is not read. */
-  find(name: string): Promise<CachedModel | undefined> {
-    return this.#read(this.modelFolder(name));
+  /**
+   * The model if it is complete and its files are the ones that were checked. Sizes and times are compared; only when a time differs (the
+   * cache was copied, say) is content hashed again, and the stamp renewed.
+   */
+  async find(name: string): Promise<CachedModel | undefined> {
+    const folder = this.modelFolder(name);
+    const stamp = await readStamp(folder);
+    if (stamp === undefined || stamp.name !== name) return undefined;
+    const states = await Promise.all(stamp.files.map((file) => fileState(folder, file)));
+    if (states.includes('different')) return undefined;
+    if (states.every((state) => state === 'same')) return toCachedModel(folder, stamp);
+    for (const file of stamp.files) if ((await hashFile(join(folder, file.name))) !== file.sha256) return undefined;
+    return this.add(name, stamp.source, stamp.entry, stamp.files);
   }
 
   /** Declares the files of a model complete. */
@@ -91,10 +103,11 @@ export class ModelCache {
     return toCachedModel(folder, stamp);
   }
 
+  /** Models whose files are all there in full size. */
   async list(): Promise<CachedModel[]> {
     const models = join(this.folder, 'models');
     const keys = await readdir(models).catch(() => []);
-    const found = await Promise.all(keys.map((key) => this.#read(join(models, key))));
+    const found = await Promise.all(keys.map((key) => readComplete(join(models, key))));
     return found.filter((model) => model !== undefined).sort((a, b) => a.name.localeCompare(b.name));
   }
 
@@ -110,26 +123,38 @@ export class ModelCache {
     await rm(folder, { recursive: true, force: true });
     return exists;
   }
+}
 
-  async #read(folder: string): Promise<CachedModel | undefined> {
-    const text = await readFile(join(folder, STAMP), 'utf8').catch(() => undefined);
-    if (text === undefined) return undefined;
-    const stamp = parseStamp(text);
-    if (stamp === undefined) return undefined;
-    const intact = await Promise.all(
-      stamp.files.map(async (file) => {
-        const found = await stat(join(folder, file.name)).catch(() => undefined);
-        return found?.size === file.sizeBytes && found.mtimeMs === file.mtimeMs;
-      }),
-    );
-    return intact.every(Boolean) ? toCachedModel(folder, stamp) : undefined;
-  }
+async function readStamp(folder: string): Promise<Stamp | undefined> {
+  const text = await readFile(join(folder, STAMP), 'utf8').catch(() => undefined);
+  return text === undefined ? undefined : parseStamp(text);
+}
+
+async function readComplete(folder: string): Promise<CachedModel | undefined> {
+  const stamp = await readStamp(folder);
+  if (stamp === undefined) return undefined;
+  const states = await Promise.all(stamp.files.map((file) => fileState(folder, file)));
+  return states.includes('different') ? undefined : toCachedModel(folder, stamp);
+}
+
+/** `touched` is the right size at another time: the content may be the same. */
+async function fileState(folder: string, file: CachedFile): Promise<'same' | 'touched' | 'different'> {
+  const found = await stat(join(folder, file.name)).catch(() => undefined);
+  if (found?.size !== file.sizeBytes) return 'different';
+  return found.mtimeMs === file.mtimeMs ? 'same' : 'touched';
+}
+
+async function hashFile(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
+  return hash.digest('hex');
 }
 
 function cacheKey(name: string): string {
   return name
     .replaceAll('/', '--')
-    .replaceAll(/[^\w.@-]/g, '_')
+    .replaceAll(':', '+')
+    .replaceAll(/[^\w.@+-]/g, '_')
     .replace(/^\./, '_');
 }
 

