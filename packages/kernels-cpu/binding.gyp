@@ -39,6 +39,7 @@
       ],
       'sources': [
         'native/binding/addon.cc',
+        'native/binding/read_bandwidth.cc',
         'native/binding/session_host.cc',
         'native/binding/session_wrap.cc',
         'native/binding/testing.cc',
