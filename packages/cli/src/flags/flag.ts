@@ -1,0 +1,47 @@
+/** Value of a parsed flag. */
+export type FlagValue = string | number | boolean;
+
+interface FlagCommon {
+  /** Long name without dashes: `max-model-len`. */
+  readonly name: string;
+  readonly description: string;
+  /** What `--help` shows as the default when there is no fixed one. */
+  readonly defaultText?: string;
+}
+
+/** Free text. */
+export interface StringFlag extends FlagCommon {
+  readonly kind: 'string';
+  readonly default?: string;
+  /** Placeholder in `--help`. */
+  readonly placeholder?: string;
+}
+
+/** One of a few words. */
+export interface ChoiceFlag extends FlagCommon {
+  readonly kind: 'choice';
+  readonly choices: readonly string[];
+  readonly default?: string;
+}
+
+/** A whole number; sizes take `k m g t` (powers of 1000) and `K M G T` (powers of 1024), as vLLM does. */
+export interface IntegerFlag extends FlagCommon {
+  readonly kind: 'integer' | 'size';
+  readonly minimum: number;
+  readonly maximum?: number;
+  readonly default?: number;
+}
+
+/** On or off: `--name`, `--no-name`. */
+export interface BooleanFlag extends FlagCommon {
+  readonly kind: 'boolean';
+  readonly default?: boolean;
+}
+
+/** One flag of a command. */
+export type Flag = StringFlag | ChoiceFlag | IntegerFlag | BooleanFlag;
+
+/** Name of the environment variable behind a flag: `KVASIR_MAX_MODEL_LEN`. */
+export function environmentName(flag: Flag): string {
+  return `KVASIR_${flag.name.replaceAll('-', '_').toUpperCase()}`;
+}

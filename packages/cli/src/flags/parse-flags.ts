@@ -1,0 +1,100 @@
+import { parseArgs } from 'node:util';
+import { closestName } from './closest-name.js';
+import { readConfigFile } from './config-file.js';
+import { environmentName, type Flag, type FlagValue } from './flag.js';
+import { readValue } from './read-value.js';
+import { UsageError } from './usage-error.js';
+
+/** What a command line said. */
+export interface ParsedFlags {
+  readonly help: boolean;
+  readonly positionals: readonly string[];
+  /** By long name; from the command line, else the environment, else the config file, else the default. */
+  readonly values: ReadonlyMap<string, FlagValue>;
+  /** Names that were given somewhere, not defaulted. */
+  readonly given: ReadonlySet<string>;
+}
+
+/**
+ * Parses the arguments of one command.
+ * @throws {@link UsageError} For an unknown flag (naming the closest known one), a bad value or too many positionals.
+ */
+export async function parseFlags(
+  argv: readonly string[],
+  flags: readonly Flag[],
+  environment: NodeJS.ProcessEnv,
+  maxPositionals: number,
+): Promise<ParsedFlags> {
+  const { help, positionals, values: fromLine } = readCommandLine(argv, flags);
+  if (positionals.length > maxPositionals) {
+    throw new UsageError(`unexpected argument '${positionals[maxPositionals]}'`);
+  }
+  const fromEnvironment = readEnvironment(flags, environment);
+  const config = fromLine.get('config') ?? fromEnvironment.get('config');
+  const fromConfig =
+    config === undefined || help ? new Map<string, FlagValue>() : await readConfigFile(String(config), flags);
+  const defaults = new Map(
+    flags.flatMap((flag) => (flag.default === undefined ? [] : [[flag.name, flag.default] as const])),
+  );
+  const given = new Map([...fromConfig, ...fromEnvironment, ...fromLine]);
+  return { help, positionals, values: new Map([...defaults, ...given]), given: new Set(given.keys()) };
+}
+
+function readCommandLine(argv: readonly string[], flags: readonly Flag[]) {
+  const options = Object.fromEntries(
+    flags.map((flag) => [flag.name, { type: flag.kind === 'boolean' ? 'boolean' : 'string' } as const]),
+  );
+  const { tokens } = parseArgs({
+    args: argv.map(dashed),
+    options: { ...options, help: { type: 'boolean', short: 'h' } },
+    allowPositionals: true,
+    strict: false,
+    tokens: true,
+  });
+  const values = new Map<string, FlagValue>();
+  const positionals: string[] = [];
+  let help = false;
+  for (const token of tokens) {
+    if (token.kind === 'positional') positionals.push(token.value);
+    if (token.kind !== 'option') continue;
+    if (token.name === 'help') {
+      help = true;
+      continue;
+    }
+    const name = token.name;
+    const flag = flags.find((candidate) => candidate.name === name);
+    const negated = flags.find((candidate) => candidate.kind === 'boolean' && `no-${candidate.name}` === name);
+    if (flag === undefined && negated === undefined) throw unknownFlag(token.rawName, flags);
+    if (negated !== undefined) values.set(negated.name, false);
+    else if (flag?.kind === 'boolean')
+      values.set(flag.name, token.value === undefined ? true : readValue(flag, token.value, token.rawName));
+    else if (token.value === undefined) throw new UsageError(`${token.rawName}: expected a value, got none`);
+    else values.set((flag as Flag).name, readValue(flag as Flag, token.value, token.rawName));
+  }
+  return { help, positionals, values };
+}
+
+/** `--max_model_len=1` as `--max-model-len=1`: vLLM takes both spellings. */
+function dashed(argument: string): string {
+  const name = /^--[^=]+/.exec(argument)?.[0];
+  return name === undefined ? argument : name.replaceAll('_', '-') + argument.slice(name.length);
+}
+
+function unknownFlag(rawName: string, flags: readonly Flag[]): UsageError {
+  const closest = rawName.startsWith('--')
+    ? closestName(rawName.slice(2), ['help', ...flags.map((flag) => flag.name)])
+    : undefined;
+  return new UsageError(
+    `unknown flag ${rawName}${closest === undefined ? '; see --help' : `; did you mean --${closest}?`}`,
+  );
+}
+
+function readEnvironment(flags: readonly Flag[], environment: NodeJS.ProcessEnv): Map<string, FlagValue> {
+  const values = new Map<string, FlagValue>();
+  for (const flag of flags) {
+    const name = environmentName(flag);
+    const text = environment[name];
+    if (text !== undefined && text !== '') values.set(flag.name, readValue(flag, text, name));
+  }
+  return values;
+}

@@ -1,0 +1,118 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { closestName, editDistance } from '../src/flags/closest-name.js';
+import type { Flag } from '../src/flags/flag.js';
+import { renderHelp } from '../src/flags/help.js';
+import { parseFlags } from '../src/flags/parse-flags.js';
+
+const flags: readonly Flag[] = [
+  { kind: 'string', name: 'model', description: 'A model.', default: 'tiny' },
+  { kind: 'integer', name: 'port', description: 'A port.', minimum: 0, maximum: 65_535, default: 8000 },
+  { kind: 'size', name: 'kv-cache-memory-bytes', description: 'Memory.', minimum: 1 },
+  { kind: 'choice', name: 'dtype', description: 'Mode.', choices: ['auto', 'float32'], default: 'auto' },
+  { kind: 'boolean', name: 'offline', description: 'No network.', default: false },
+  { kind: 'string', name: 'config', description: 'A file.' },
+];
+
+const parse = (argv: string[], environment: NodeJS.ProcessEnv = {}) => parseFlags(argv, flags, environment, 1);
+
+describe('the command line', () => {
+  test('gives values by name, and defaults where nothing was said', async () => {
+    const { values, positionals, given } = await parse(['m.gguf', '--port', '9000', '--dtype=float32', '--offline']);
+    expect(positionals).toEqual(['m.gguf']);
+    expect(Object.fromEntries(values)).toEqual({ model: 'tiny', port: 9000, dtype: 'float32', offline: true });
+    expect([...given].sort()).toEqual(['dtype', 'offline', 'port']);
+  });
+
+  test('accepts underscores for dashes and --no- for booleans', async () => {
+    const { values } = await parse(['--kv_cache_memory_bytes', '512M', '--no-offline']);
+    expect(values.get('kv-cache-memory-bytes')).toBe(512 * 2 ** 20);
+    expect(values.get('offline')).toBe(false);
+  });
+
+  test('sizes take powers of 1000 in lower case and of 1024 in upper case', async () => {
+    expect((await parse(['--kv-cache-memory-bytes', '2g'])).values.get('kv-cache-memory-bytes')).toBe(2e9);
+    expect((await parse(['--kv-cache-memory-bytes', '1.5G'])).values.get('kv-cache-memory-bytes')).toBe(1.5 * 2 ** 30);
+  });
+
+  test.each([
+    [['--prot', '1'], 'unknown flag --prot; did you mean --port?'],
+    [['--xyzzyplugh'], 'unknown flag --xyzzyplugh; see --help'],
+    [['-q'], 'unknown flag -q; see --help'],
+    [['--port'], '--port: expected a value, got none'],
+    [['--port', 'http'], "--port: expected a whole number from 0 to 65535, got 'http'"],
+    [['--port', '65536'], "--port: expected a whole number from 0 to 65535, got '65536'"],
+    [['--port', '-1'], "--port: expected a whole number from 0 to 65535, got '-1'"],
+    [['--port', '80.5'], "--port: expected a whole number from 0 to 65535, got '80.5'"],
+    [['--dtype', 'bfloat16'], "--dtype: expected one of auto, float32, got 'bfloat16'"],
+    [['--offline=maybe'], "--offline: expected true or false, got 'maybe'"],
+    [['--model='], '--model: expected a value, got an empty string'],
+    [
+      ['--kv-cache-memory-bytes', '12Q'],
+      "--kv-cache-memory-bytes: expected a whole number of at least 1, such as 536870912 or 512M, got '12Q'",
+    ],
+    [['a', 'b'], "unexpected argument 'b'"],
+    [['--config', '/nowhere.yaml'], '--config /nowhere.yaml: cannot read it (ENOENT)'],
+  ])('refuses %j', async (argv, message) => {
+    await expect(parse(argv)).rejects.toMatchObject({ code: 'ERR_USAGE', message });
+  });
+});
+
+describe('other sources', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'kvasir-flags-'));
+  const config = (text: string) => {
+    const path = join(folder, 'serve.yaml');
+    writeFileSync(path, text);
+    return path;
+  };
+
+  test('the command line beats the environment, which beats the config file', async () => {
+    const path = config('port: 1\ndtype: float32\nkv_cache_memory_bytes: 64M\noffline: true\n');
+    const { values } = await parse(['--config', path, '--port', '3'], { KVASIR_PORT: '2', KVASIR_DTYPE: 'auto' });
+    expect(Object.fromEntries(values)).toMatchObject({
+      port: 3,
+      dtype: 'auto',
+      offline: true,
+      'kv-cache-memory-bytes': 64 * 2 ** 20,
+    });
+  });
+
+  test('an empty environment variable says nothing', async () => {
+    expect((await parse([], { KVASIR_PORT: '' })).values.get('port')).toBe(8000);
+  });
+
+  test.each([
+    ['prot: 1', "unknown key 'prot'; did you mean 'port'?"],
+    ['- 1', 'expected a mapping of flag names to values at the top level'],
+    ['port: [1]', "'port' must be a string, a number or a boolean"],
+    ['port: many', "expected a whole number from 0 to 65535, got 'many'"],
+    ['port: "1', 'not valid YAML'],
+  ])('refuses the config %j', async (text, message) => {
+    await expect(parse(['--config', config(text)])).rejects.toMatchObject({
+      code: 'ERR_USAGE',
+      message: expect.stringContaining(message) as string,
+    });
+  });
+
+  test('a bad environment variable is named', async () => {
+    await expect(parse([], { KVASIR_PORT: 'x' })).rejects.toThrow(
+      "KVASIR_PORT: expected a whole number from 0 to 65535, got 'x'",
+    );
+  });
+});
+
+test('distance counts insertions, deletions and substitutions', () => {
+  expect(editDistance('kitten', 'sitting')).toBe(3);
+  expect(editDistance('', 'abc')).toBe(3);
+  expect(closestName('serv', ['serve', 'pull'])).toBe('serve');
+  expect(closestName('quux', ['serve', 'pull'])).toBeUndefined();
+});
+
+test('help shows every flag with its default and its variable', () => {
+  const text = renderHelp({ usage: 'kvasir x', summary: 'Does x.', flags });
+  for (const flag of flags) expect(text).toContain(`--${flag.name}`);
+  expect(text).toContain('KVASIR_KV_CACHE_MEMORY_BYTES');
+  expect(text).toMatch(/A port\. Default: 8000\./);
+});
