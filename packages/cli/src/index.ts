@@ -1,1 +1,2 @@
-export {};
+export type { CommandContext } from './command.js';
+export { run } from './run.js';

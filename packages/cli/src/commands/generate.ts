@@ -1,0 +1,119 @@
+import type { Command, CommandContext } from '../command.js';
+import type { Flag } from '../flags/flag.js';
+import { UsageError } from '../flags/usage-error.js';
+import { loadLlm, numberFlag } from './load-llm.js';
+import { engineFlags, modelFlags } from './model-flags.js';
+import { waitForShutdown } from './shutdown.js';
+
+const generateFlags: readonly Flag[] = [
+  { kind: 'string', name: 'prompt', placeholder: 'TEXT', defaultText: 'stdin', description: 'What to continue.' },
+  ...modelFlags,
+  {
+    kind: 'boolean',
+    name: 'chat',
+    defaultText: 'on if the model has a chat template',
+    description: 'Put the prompt as a chat message; --no-chat continues it as text.',
+  },
+  { kind: 'integer', name: 'max-tokens', minimum: 1, default: 256, description: 'Most tokens of output.' },
+  {
+    kind: 'string',
+    name: 'temperature',
+    placeholder: 'T',
+    default: '1',
+    description: '0 takes the likeliest token each time.',
+  },
+  {
+    kind: 'string',
+    name: 'top-p',
+    placeholder: 'P',
+    default: '1',
+    description: 'Keep the likeliest tokens whose probabilities reach P.',
+  },
+  { kind: 'integer', name: 'top-k', minimum: 0, default: 0, description: 'Keep the K likeliest tokens; 0 keeps all.' },
+  ...engineFlags.filter((flag) => flag.name !== 'max-num-seqs'),
+];
+
+/** `kvasir generate`: one prompt, streamed to the terminal. */
+export const generate: Command = {
+  help: {
+    usage: 'kvasir generate [MODEL] --prompt TEXT [options]',
+    summary: 'Continues one prompt (--prompt, else stdin) and prints tokens per second at the end.',
+    flags: generateFlags,
+  },
+  maxPositionals: 1,
+  async run(flags, context) {
+    const params = {
+      maxTokens: numberFlag(flags, 'max-tokens'),
+      temperature: decimal('temperature', String(flags.values.get('temperature')), 0, 100),
+      topP: decimal('top-p', String(flags.values.get('top-p')), Number.MIN_VALUE, 1),
+      topK: numberFlag(flags, 'top-k'),
+      seed: numberFlag(flags, 'seed'),
+    };
+    const prompt = (flags.values.get('prompt') as string | undefined) ?? (await readStdin(context));
+    const llm = await loadLlm(flags, context, { maxNumSeqs: 1 });
+    try {
+      const wantsChat = flags.values.get('chat');
+      if (wantsChat === true && llm.chatTemplate === undefined) {
+        throw new UsageError(`--chat: ${llm.name} has no chat template; leave it out to continue plain text`);
+      }
+      const isChat = wantsChat !== false && llm.chatTemplate !== undefined;
+      const cancel = new AbortController();
+      void waitForShutdown().then(() => cancel.abort());
+      const stream = isChat
+        ? llm.chat([{ role: 'user', content: prompt }], params, { signal: cancel.signal })
+        : llm.stream(prompt, params, { signal: cancel.signal });
+      await print(stream, context, cancel.signal);
+      return 0;
+    } finally {
+      await llm.close({ drainTimeoutMs: 0 });
+    }
+  },
+};
+
+type Deltas = AsyncIterable<{
+  readonly text: string;
+  readonly usage: { readonly promptTokens: number; readonly completionTokens: number };
+}>;
+
+async function print(stream: Deltas, context: CommandContext, signal: AbortSignal): Promise<void> {
+  const started = performance.now();
+  let firstAt: number | undefined;
+  let usage = { promptTokens: 0, completionTokens: 0 };
+  try {
+    for await (const delta of stream) {
+      firstAt ??= performance.now();
+      usage = delta.usage;
+      context.stdout.write(delta.text);
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+  const ended = performance.now();
+  context.stdout.write('\n');
+  const first = (firstAt ?? ended) - started;
+  const decodeSeconds = (ended - started - first) / 1000;
+  const rate =
+    usage.completionTokens > 1 && decodeSeconds > 0 ? ((usage.completionTokens - 1) / decodeSeconds).toFixed(1) : '-';
+  context.stderr.write(
+    `${usage.promptTokens} prompt tokens, first token after ${first.toFixed(0)} ms; ${usage.completionTokens} tokens, ${rate} tokens/s\n`,
+  );
+}
+
+function decimal(name: string, text: string, minimum: number, maximum: number): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= minimum && value <= maximum)) {
+    throw new UsageError(
+      `--${name}: expected a number from ${minimum === Number.MIN_VALUE ? 'above 0' : minimum} to ${maximum}, got '${text}'`,
+    );
+  }
+  return value;
+}
+
+async function readStdin(context: CommandContext): Promise<string> {
+  if (context.stdin.isTTY === true) throw new UsageError('no prompt: give --prompt TEXT, or pipe one to stdin');
+  const chunks: Buffer[] = [];
+  for await (const chunk of context.stdin) chunks.push(Buffer.from(chunk as Buffer));
+  const text = Buffer.concat(chunks).toString('utf8').replace(/\n$/, '');
+  if (text === '') throw new UsageError('the prompt on stdin is empty');
+  return text;
+}

@@ -1,0 +1,52 @@
+import { LLM, type LoadOptions } from '@kvasir/engine';
+import { resolveModel } from '@kvasir/model';
+import type { CommandContext } from '../command.js';
+import type { ParsedFlags } from '../flags/parse-flags.js';
+import { UsageError } from '../flags/usage-error.js';
+import { createPullReporter } from '../terminal/pull-reporter.js';
+
+/** Name or path of the model: the positional argument, else `--model`. */
+export function modelName(flags: ParsedFlags): string {
+  const [positional] = flags.positionals;
+  if (positional !== undefined && flags.given.has('model') && flags.values.get('model') !== positional) {
+    throw new UsageError(`the model is given twice: '${positional}' and --model '${flags.values.get('model')}'`);
+  }
+  return positional ?? String(flags.values.get('model'));
+}
+
+/** A number flag, or `undefined` when it was not given and has no default. */
+export function numberFlag(flags: ParsedFlags, name: string): number | undefined {
+  return flags.values.get(name) as number | undefined;
+}
+
+/** Finds the model (fetching it with a progress bar if need be) and loads it on the CPU backend. */
+export async function loadLlm(
+  flags: ParsedFlags,
+  context: CommandContext,
+  extra: Partial<LoadOptions> = {},
+): Promise<LLM> {
+  const blockSize = numberFlag(flags, 'block-size') as number;
+  if (blockSize % 16 !== 0) throw new UsageError(`--block-size: expected a multiple of 16, got ${blockSize}`);
+  const name = modelName(flags);
+  const offline = flags.values.get('offline') === true;
+  const reporter = createPullReporter(name, context.stderr);
+  const [{ createCpuBackend }, resolved] = await Promise.all([
+    import('@kvasir/kernels-cpu'),
+    resolveModel(name, { offline, ...reporter.callbacks }).finally(() => reporter.close()),
+  ]);
+  const numThreads = numberFlag(flags, 'threads');
+  return LLM.load({
+    model: resolved.path,
+    backend: createCpuBackend(numThreads === undefined ? {} : { numThreads }),
+    dtype: flags.values.get('dtype') as 'auto' | 'float32',
+    kvCacheDtype: flags.values.get('kv-cache-dtype') as 'auto' | 'float32' | 'float16' | 'bfloat16',
+    maxModelLen: numberFlag(flags, 'max-model-len'),
+    maxNumSeqs: numberFlag(flags, 'max-num-seqs'),
+    maxNumBatchedTokens: numberFlag(flags, 'max-num-batched-tokens'),
+    kvCacheMemoryBytes: numberFlag(flags, 'kv-cache-memory-bytes'),
+    blockSize,
+    seed: numberFlag(flags, 'seed'),
+    numThreads,
+    ...extra,
+  });
+}

@@ -1,0 +1,93 @@
+import type { Flag } from '../flags/flag.js';
+
+/** Name of the model that is used when none is given. */
+export const DEFAULT_MODEL = 'smollm2-135m';
+
+/** Flags of every command that needs a model. */
+export const modelFlags: readonly Flag[] = [
+  {
+    kind: 'string',
+    name: 'model',
+    placeholder: 'MODEL',
+    default: DEFAULT_MODEL,
+    description:
+      'Catalogue name, Hugging Face id or path (.gguf file or folder); the positional argument does the same.',
+  },
+  {
+    kind: 'boolean',
+    name: 'offline',
+    default: false,
+    description: 'Never use the network; fail if the model is not cached.',
+  },
+];
+
+/** Flags that shape a session. Names are vLLM's. */
+export const engineFlags: readonly Flag[] = [
+  {
+    kind: 'choice',
+    name: 'dtype',
+    choices: ['auto', 'float32'],
+    default: 'auto',
+    description: 'Numeric mode: the fast path of the weights, or float32 throughout.',
+  },
+  {
+    kind: 'integer',
+    name: 'max-model-len',
+    minimum: 1,
+    defaultText: "the model's own, or what memory allows",
+    description: 'Longest prompt plus output, in tokens.',
+  },
+  {
+    kind: 'integer',
+    name: 'max-num-seqs',
+    minimum: 1,
+    maximum: 4096,
+    default: 64,
+    description: 'Sequences that run at the same time.',
+  },
+  {
+    kind: 'integer',
+    name: 'max-num-batched-tokens',
+    minimum: 1,
+    maximum: 65_536,
+    default: 512,
+    description: 'Tokens of one step; long prompts are cut into chunks of it.',
+  },
+  {
+    kind: 'size',
+    name: 'kv-cache-memory-bytes',
+    minimum: 1,
+    defaultText: 'from available memory',
+    description: 'Memory for keys and values.',
+  },
+  {
+    kind: 'choice',
+    name: 'kv-cache-dtype',
+    choices: ['auto', 'float32', 'float16', 'bfloat16'],
+    default: 'auto',
+    description: 'Type of cached keys and values.',
+  },
+  {
+    kind: 'integer',
+    name: 'block-size',
+    minimum: 16,
+    maximum: 256,
+    default: 16,
+    description: 'Tokens of a KV block, a multiple of 16.',
+  },
+  {
+    kind: 'integer',
+    name: 'seed',
+    minimum: 0,
+    defaultText: 'random',
+    description: 'Seed from which requests without a seed of their own get theirs.',
+  },
+  {
+    kind: 'integer',
+    name: 'threads',
+    minimum: 1,
+    maximum: 1024,
+    defaultText: 'one a physical core',
+    description: 'Compute threads.',
+  },
+];

@@ -1,0 +1,24 @@
+import { resolveModel } from '@kvasir/model';
+import type { Command } from '../command.js';
+import { createPullReporter } from '../terminal/pull-reporter.js';
+import { modelName } from './load-llm.js';
+import { modelFlags } from './model-flags.js';
+
+/** `kvasir pull`: fetches a model into the cache. */
+export const pull: Command = {
+  help: {
+    usage: 'kvasir pull [MODEL] [options]',
+    summary:
+      'Fetches a model into the cache and prints its path. A download that was cut off goes on where it stopped.',
+    flags: modelFlags,
+  },
+  maxPositionals: 1,
+  async run(flags, context) {
+    const name = modelName(flags);
+    const reporter = createPullReporter(name, context.stderr);
+    const offline = flags.values.get('offline') === true;
+    const model = await resolveModel(name, { offline, ...reporter.callbacks }).finally(() => reporter.close());
+    context.stdout.write(`${model.path}\n`);
+    return 0;
+  },
+};

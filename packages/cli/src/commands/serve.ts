@@ -1,0 +1,141 @@
+import { basename } from 'node:path';
+import type { LLM } from '@kvasir/engine';
+import { createServer, type ServerAddress } from '@kvasir/server';
+import type { Command, CommandContext } from '../command.js';
+import type { Flag } from '../flags/flag.js';
+import type { ParsedFlags } from '../flags/parse-flags.js';
+import { curlLine } from '../terminal/curl-line.js';
+import { formatBytes } from '../terminal/format.js';
+import { version } from '../version.js';
+import { loadLlm, modelName, numberFlag } from './load-llm.js';
+import { engineFlags, modelFlags } from './model-flags.js';
+import { waitForShutdown } from './shutdown.js';
+
+const serveFlags: readonly Flag[] = [
+  ...modelFlags,
+  {
+    kind: 'string',
+    name: 'served-model-name',
+    placeholder: 'NAME',
+    defaultText: 'the model as given',
+    description: 'Name that requests and /v1/models use.',
+  },
+  { kind: 'string', name: 'host', placeholder: 'ADDRESS', default: '127.0.0.1', description: 'Address to listen on.' },
+  {
+    kind: 'integer',
+    name: 'port',
+    minimum: 0,
+    maximum: 65_535,
+    default: 8000,
+    description: 'Port to listen on; 0 picks a free one.',
+  },
+  ...engineFlags,
+  {
+    kind: 'integer',
+    name: 'max-logprobs',
+    minimum: 0,
+    maximum: 1024,
+    default: 64,
+    description: 'Most alternatives a request may ask for with logprobs.',
+  },
+  {
+    kind: 'integer',
+    name: 'max-queue',
+    minimum: 1,
+    default: 1024,
+    description: 'Requests that may wait; further ones get a 429.',
+  },
+  {
+    kind: 'string',
+    name: 'api-key',
+    placeholder: 'KEY',
+    description: 'Key that every request but /health and /ready must carry.',
+  },
+  {
+    kind: 'integer',
+    name: 'shutdown-timeout',
+    minimum: 0,
+    maximum: 86_400,
+    default: 30,
+    description: 'Seconds that running requests get to end after SIGINT or SIGTERM.',
+  },
+  {
+    kind: 'boolean',
+    name: 'enable-log-requests',
+    default: false,
+    description: 'Log one line a request to stderr (never its text).',
+  },
+  { kind: 'string', name: 'config', placeholder: 'FILE', description: 'YAML file with any of these flags.' },
+];
+
+/** `kvasir serve`: one model over HTTP until a signal ends it. */
+export const serve: Command = {
+  help: {
+    usage: 'kvasir serve [MODEL] [options]',
+    summary: 'Serves a model over HTTP, compatible with the OpenAI API.',
+    flags: serveFlags,
+    notes: ['The command line comes before the environment, which comes before --config.'],
+  },
+  maxPositionals: 1,
+  async run(flags, context) {
+    const llm = await loadLlm(flags, context, {
+      maxLogprobs: numberFlag(flags, 'max-logprobs'),
+      maxQueuedRequests: numberFlag(flags, 'max-queue'),
+    });
+    try {
+      return await serveLlm(llm, flags, context);
+    } finally {
+      await llm.close({ drainTimeoutMs: 0 });
+    }
+  },
+};
+
+async function serveLlm(llm: LLM, flags: ParsedFlags, context: CommandContext): Promise<number> {
+  const host = String(flags.values.get('host'));
+  const port = numberFlag(flags, 'port') as number;
+  const apiKey = flags.values.get('api-key') as string | undefined;
+  const name = (flags.values.get('served-model-name') as string | undefined) ?? displayName(modelName(flags));
+  const server = createServer(llm, {
+    servedModelNames: [name],
+    apiKeys: apiKey === undefined ? [] : [apiKey],
+    maxLogprobs: numberFlag(flags, 'max-logprobs') as number,
+    version: version(),
+    logger: flags.values.get('enable-log-requests') === true,
+  });
+  const address = await server.listen({ host, port }).catch(async (error: unknown) => {
+    await server.close({ drainTimeoutMs: 0 });
+    throw error;
+  });
+  announce(llm, name, address, apiKey, context);
+  const signal = await waitForShutdown();
+  const seconds = numberFlag(flags, 'shutdown-timeout') as number;
+  context.stderr.write(`${signal}: letting running requests end (at most ${seconds} s)\n`);
+  const second = waitForShutdown();
+  await Promise.race([
+    server.close({ drainTimeoutMs: seconds * 1000 }),
+    second.then(() => server.close({ drainTimeoutMs: 0 })),
+  ]);
+  return 0;
+}
+
+function displayName(model: string): string {
+  return model.includes('/') || model.endsWith('.gguf') ? basename(model).replace(/\.gguf$/, '') : model;
+}
+
+function announce(
+  llm: LLM,
+  name: string,
+  address: ServerAddress,
+  apiKey: string | undefined,
+  context: CommandContext,
+): void {
+  const { limits, memory, device } = llm;
+  const lines = [
+    `${name} on ${device.kernelPath}, ${device.numThreads} threads: weights ${formatBytes(memory.weightBytes)}, KV cache ${formatBytes(memory.kvCacheBytes)} , context ${limits.maxModelLen}, ${limits.maxNumSeqs} sequences`,
+    `listening on ${address.url}`,
+    '',
+    curlLine({ url: address.url, model: name, chat: llm.chatTemplate !== undefined, hasKey: apiKey !== undefined }),
+    '',
+  ];
+  context.stderr.write(`${lines.join('\n')}\n`);
+}
