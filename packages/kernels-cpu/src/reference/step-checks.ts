@@ -1,0 +1,126 @@
+import {
+  NULL_BLOCK,
+  OUTPUT_KIND,
+  type Program,
+  type SessionOptions,
+  SLOT_OP,
+  TRANSFER_OP,
+  UnsupportedError,
+} from '@kvasir/interfaces';
+import { InvalidStepError } from './invalid-step-error.js';
+import type { Slot } from './slot.js';
+import type { StagedRow } from './slot-machine.js';
+import type { RowRecord, SlotOpRecord, StepRecords } from './step-records.js';
+
+/** An `init` names a history within the limits and parameters that can be used. */
+export function checkInit(op: SlotOpRecord, program: Program, maxModelLen: number): void {
+  const at = `init of slot ${op.slot}`;
+  if (op.history.length < 1 || op.numComputed < 0 || op.numComputed >= op.history.length) {
+    throw new InvalidStepError(
+      `${at}: ${op.numComputed} of ${op.history.length} tokens are computed, expected one left at least`,
+    );
+  }
+  if (op.promptLength < 1 || op.promptLength > op.history.length) {
+    throw new InvalidStepError(`${at}: promptLength is ${op.promptLength} of ${op.history.length} tokens`);
+  }
+  if (op.maxLength <= op.history.length || op.maxLength > maxModelLen) {
+    throw new InvalidStepError(
+      `${at}: maxLength is ${op.maxLength}, expected ${op.history.length + 1} to ${maxModelLen}`,
+    );
+  }
+  if (op.minLength < 0 || op.minLength > op.maxLength) {
+    throw new InvalidStepError(`${at}: minLength is ${op.minLength}, expected 0 to ${op.maxLength}`);
+  }
+  if (!(op.temperature >= 0 && Number.isFinite(op.temperature)) || !(op.topP > 0 && op.topP <= 1) || op.topK < 0) {
+    throw new InvalidStepError(`${at}: temperature ${op.temperature}, topP ${op.topP}, topK ${op.topK} are not usable`);
+  }
+  for (const id of [...op.history, ...op.stopIds]) checkToken(id, program.vocabSize, at);
+}
+
+/** Only copies inside the pool, never of the null block. */
+export function checkTransfers({ transfers }: StepRecords, { numBlocks }: SessionOptions): void {
+  for (const { op, src, dst } of transfers) {
+    if (op !== TRANSFER_OP.copy) {
+      throw new UnsupportedError(`transfer op ${op}`, `transfer op is ${op}: this backend only copies (0)`);
+    }
+    if (src < 1 || src >= numBlocks || dst < 1 || dst >= numBlocks) {
+      throw new InvalidStepError(`copy of block ${src} to ${dst}: expected 1 to ${numBlocks - 1}`);
+    }
+  }
+}
+
+/** Tokens, outputs and alternatives are within the session's limits. */
+export function checkLimits({ rows, outputs }: StepRecords, options: SessionOptions): void {
+  const { maxTokensPerStep, maxOutputsPerStep, maxTopLogprobs } = options;
+  const numTokens = rows.reduce((sum, row) => sum + row.numQuery, 0);
+  if (numTokens > maxTokensPerStep) {
+    throw new InvalidStepError(`the step has ${numTokens} tokens, expected at most ${maxTokensPerStep}`);
+  }
+  if (outputs.length > maxOutputsPerStep) {
+    throw new InvalidStepError(`the step has ${outputs.length} outputs, expected at most ${maxOutputsPerStep}`);
+  }
+  const topK = Math.max(0, ...outputs.map((output) => output.topK));
+  if (topK > maxTopLogprobs) throw new InvalidStepError(`topK is ${topK}, expected at most ${maxTopLogprobs}`);
+}
+
+/** Every block that the row reads or writes is there; only what lies behind a window may be missing. */
+export function checkTables(slot: Slot, program: Program, numTokens: number, blockSize: number, at: string): void {
+  const needed = Math.ceil(numTokens / blockSize);
+  slot.tables.forEach((table, group) => {
+    if (table.length < needed) {
+      throw new InvalidStepError(
+        `${at}: ${numTokens} tokens need ${needed} blocks, the table of group ${group} has ${table.length}`,
+      );
+    }
+    const window = program.kvGroups[group]?.window;
+    const firstSeen = window === undefined ? 0 : Math.max(0, slot.numComputed + 1 - window);
+    const hole = table.indexOf(NULL_BLOCK, Math.floor(firstSeen / blockSize));
+    if (hole >= 0 && hole < needed) {
+      throw new InvalidStepError(`${at}: entry ${hole} of group ${group} is the null block, but the row needs it`);
+    }
+  });
+}
+
+/** Samples stand at the end of the history, once a slot and token, and verify every draft. */
+export function checkOutputs(
+  row: RowRecord,
+  reachesEnd: boolean,
+  outputs: StagedRow['outputs'],
+  records: StepRecords,
+  program: Program,
+  at: string,
+): void {
+  const firstSample = row.numQuery - row.drafts.length - 1;
+  let numSamples = 0;
+  const seen = new Set<string>();
+  for (const { record } of outputs) {
+    if (record.kind === OUTPUT_KIND.pool) throw new InvalidStepError(`${at}: pool output, expected an encoder`);
+    if (record.kind === OUTPUT_KIND.logprob) {
+      checkToken(record.targetId, program.vocabSize, at);
+      if (!record.wantsLogprobs) throw new InvalidStepError(`${at}: logprob output without the logprobs flag`);
+      continue;
+    }
+    if (!reachesEnd || record.tokenIndex < firstSample) {
+      throw new InvalidStepError(`${at}: sample at token ${record.tokenIndex}, expected the end of the history`);
+    }
+    const own = record.slot === row.slot;
+    const forked = records.slotOps.some(
+      (op) => op.op === SLOT_OP.fork && op.slot === record.slot && op.source === row.slot,
+    );
+    if (!own && (!forked || row.drafts.length > 0)) {
+      throw new InvalidStepError(`${at}: sample for slot ${record.slot}, expected the row's slot or a fork of it`);
+    }
+    const key = `${record.slot}:${record.tokenIndex}`;
+    if (seen.has(key)) throw new InvalidStepError(`${at}: two samples for slot ${record.slot} at one token`);
+    seen.add(key);
+    if (own) numSamples++;
+  }
+  if (row.drafts.length > 0 && numSamples !== row.drafts.length + 1) {
+    throw new InvalidStepError(`${at}: ${numSamples} samples, expected ${row.drafts.length + 1} to verify its drafts`);
+  }
+}
+
+/** A token is in the vocabulary. */
+export function checkToken(id: number, vocabSize: number, at: string): void {
+  if (id < 0 || id >= vocabSize) throw new InvalidStepError(`${at}: token ${id}, expected 0 to ${vocabSize - 1}`);
+}
