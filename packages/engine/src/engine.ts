@@ -9,6 +9,7 @@ import {
 } from '@kvasir/interfaces';
 import { checkRequest } from './check-request.js';
 import { type Clock, systemClock } from './clock.js';
+import { collectStats } from './collect-stats.js';
 import type { CloseOptions, EngineLimits, EngineOptions, SubmitOptions } from './engine-options.js';
 import { DuplicateRequestError, EngineClosedError, QueueFullError, StepFailedError } from './errors.js';
 import { Meters } from './meters.js';
@@ -125,27 +126,7 @@ export class Engine {
 
   /** Counters and gauges; cheap enough for every scrape. */
   stats(): EngineStats {
-    const { numRunning, numWaiting, numPreemptions } = this.#options.scheduler.stats();
-    const { numBlocks, numFreeBlocks } = this.#options.kvCache;
-    const { prefixQueriedTokens, prefixHitTokens } = this.#options.kvCache.stats();
-    const meters = this.#meters;
-    return {
-      numRunning,
-      numWaiting,
-      kvCacheUsage: numBlocks === 0 ? 0 : 1 - numFreeBlocks / numBlocks,
-      numBlocks,
-      numFreeBlocks,
-      numRequests: meters.numRequests,
-      promptTokens: meters.promptTokens,
-      cachedPromptTokens: meters.cachedPromptTokens,
-      generationTokens: meters.generationTokens,
-      numPreemptions,
-      prefixQueriedTokens,
-      prefixHitTokens,
-      finished: { ...meters.finished },
-      numSteps: meters.numSteps,
-      numFailedSteps: meters.numFailedSteps,
-    };
+    return collectStats(this.#options.scheduler, this.#options.kvCache, this.#meters);
   }
 
   /** Adds an observer; returns the way to take it off. */

@@ -14,7 +14,7 @@ export type { Completion } from './llm/completion.js';
 export type { CallOptions, Prompt } from './llm/llm.js';
 export { LLM } from './llm/llm.js';
 export type { LoadOptions } from './llm/load-options.js';
-export { availableMemoryBytes } from './memory/available-memory.js';
+export { availableMemoryBytes, type ReadText } from './memory/available-memory.js';
 export type { MemoryReport } from './memory/plan-memory.js';
 export type { EngineObserver, EngineStats, RequestRecord, StepRecord } from './observer.js';
 export type { OutputChunk, RequestFacts } from './output-stream.js';

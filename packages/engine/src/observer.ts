@@ -35,10 +35,15 @@ export interface RequestRecord {
 
 /** Hears what an engine does, for metrics. Called synchronously; an observer that throws is dropped with a process warning. */
 export interface EngineObserver {
+  /** Arrival to the first step that holds the request. */
   onQueueTime?(ms: number): void;
+  /** Arrival to first token. */
   onFirstToken?(ms: number): void;
+  /** From the tokens of one step to those of the next, of one request. */
   onInterToken?(ms: number): void;
+  /** After each step that has a result. */
   onStep?(record: StepRecord): void;
+  /** After each request's end. */
   onFinish?(record: RequestRecord): void;
 }
 

@@ -60,6 +60,7 @@ export class OutputStream implements AsyncIterableIterator<OutputDelta, undefine
     this.#settle();
   }
 
+  /** The next delta: all that has come since the last one. */
   next(): Promise<IteratorResult<OutputDelta, undefined>> {
     return new Promise((resolve, reject) => {
       this.#waiters.push({ resolve, reject });
@@ -67,6 +68,7 @@ export class OutputStream implements AsyncIterableIterator<OutputDelta, undefine
     });
   }
 
+  /** Leaves the stream: drops what is pending and aborts the request if it still runs. */
   return(): Promise<IteratorResult<OutputDelta, undefined>> {
     const left = !this.#ended;
     this.#ended = true;
@@ -77,10 +79,12 @@ export class OutputStream implements AsyncIterableIterator<OutputDelta, undefine
     return Promise.resolve({ done: true, value: undefined });
   }
 
+  /** The stream itself: it can be read once. */
   [Symbol.asyncIterator](): this {
     return this;
   }
 
+  /** As {@link OutputStream.return}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.return();
   }

@@ -44,6 +44,7 @@ export interface LoadOptions {
   readonly pull?: Pick<ResolveModelOptions, 'onProgress' | 'onTerms' | 'onAttemptFailed' | 'onWait'> | undefined;
   /** Bytes that the process may take. Default: what machine and control group leave. */
   readonly availableMemoryBytes?: (() => number) | undefined;
+  /** Called now and then while weights are loaded. */
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
   /** Cancels the loading. */
   readonly signal?: AbortSignal | undefined;

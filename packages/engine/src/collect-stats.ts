@@ -1,0 +1,27 @@
+import type { KvCacheManager, Scheduler } from '@kvasir/interfaces';
+import type { Meters } from './meters.js';
+import type { EngineStats } from './observer.js';
+
+/** What scheduler, KV cache and meters say now, as one record. */
+export function collectStats(scheduler: Scheduler, kvCache: KvCacheManager, meters: Meters): EngineStats {
+  const { numRunning, numWaiting, numPreemptions } = scheduler.stats();
+  const { numBlocks, numFreeBlocks } = kvCache;
+  const { prefixQueriedTokens, prefixHitTokens } = kvCache.stats();
+  return {
+    numRunning,
+    numWaiting,
+    kvCacheUsage: numBlocks === 0 ? 0 : 1 - numFreeBlocks / numBlocks,
+    numBlocks,
+    numFreeBlocks,
+    numRequests: meters.numRequests,
+    promptTokens: meters.promptTokens,
+    cachedPromptTokens: meters.cachedPromptTokens,
+    generationTokens: meters.generationTokens,
+    numPreemptions,
+    prefixQueriedTokens,
+    prefixHitTokens,
+    finished: { ...meters.finished },
+    numSteps: meters.numSteps,
+    numFailedSteps: meters.numFailedSteps,
+  };
+}
