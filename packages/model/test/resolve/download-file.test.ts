@@ -20,7 +20,16 @@ beforeEach(async () => {
 });
 
 const download = (options: Partial<DownloadOptions> = {}) =>
-  downloadFile({ url: `${hub.endpoint}/org/model/resolve/main/weights.bin`, path, retryDelayMs: 1, ...options });
+  downloadFile({
+    url: `${hub.endpoint}/org/model/resolve/main/weights.bin`,
+    path,
+    retryDelayMs: 1,
+    ...options,
+    onProgress: (received, total) => {
+      hub.clientReceived = received;
+      options.onProgress?.(received, total);
+    },
+  });
 const ranges = () => hub.log.filter((line) => line.startsWith('CONTENT')).map((line) => line.split(' ')[2] ?? 'all');
 
 describe('downloadFile', () => {

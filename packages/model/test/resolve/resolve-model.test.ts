@@ -69,6 +69,10 @@ function resolve(
     download: { retryDelayMs: 1, maxAttempts: 2 },
     ...options,
     env,
+    onProgress: (progress) => {
+      hub.clientReceived = progress.receivedBytes;
+      options.onProgress?.(progress);
+    },
   });
 }
 

@@ -23,6 +23,8 @@ export class FakeHub {
   readonly log: string[] = [];
   /** Headers that each request for content carried. */
   readonly contentHeaders: IncomingMessage['headers'][] = [];
+  /** Set by the test's own `onProgress`. */
+  clientReceived = 0;
   supportsRanges = true;
   sendsEtag = true;
   sendsChecksums = true;
@@ -106,10 +108,18 @@ export class FakeHub {
     response.writeHead(start > 0 ? 206 : 200, { 'content-length': body.length, ...this.#etag(content), ...range });
     if (fault === undefined) return response.end(body);
     response.flushHeaders();
-    response.write(body.subarray(0, fault.afterBytes), () => {
-      if (fault.kind === 'break') setTimeout(() => response.destroy(), 20);
-    });
+    response.write(body.subarray(0, fault.afterBytes));
+    if (fault.kind === 'break') this.#breakWhenReceived(start + fault.afterBytes, response);
     return response;
+  }
+
+  /** Breaks only what the client has taken in: a stream that fails drops the chunks nobody has read yet. */
+  #breakWhenReceived(bytes: number, response: ServerResponse): void {
+    const poll = setInterval(() => {
+      if (this.clientReceived < bytes && !response.destroyed) return;
+      clearInterval(poll);
+      response.destroy();
+    }, 2);
   }
 
   #etag(content: Buffer): Record<string, string> {
