@@ -77,6 +77,7 @@ export interface LoadProgress {
 
 /** How {@link Backend.openSession} reports and is cancelled. */
 export interface OpenSessionControl {
+  /** Called now and then while weights are packed. */
   readonly onProgress?: (progress: LoadProgress) => void;
   readonly signal?: AbortSignal;
 }

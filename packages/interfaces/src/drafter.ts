@@ -11,5 +11,6 @@ export interface Drafter {
   append(sequence: SequenceId, tokenIds: ArrayLike<number>): void;
   /** Writes at most `maxDrafts` tokens to `out`; returns how many. */
   propose(sequence: SequenceId, maxDrafts: number, out: Int32Array): number;
+  /** Stops following a sequence and forgets it. */
   close(sequence: SequenceId): void;
 }

@@ -1,6 +1,7 @@
 declare const brand: unique symbol;
 
-type Brand<Base, Name extends string> = Base & { readonly [brand]: Name };
+/** A `Base` that only its maker can name: plain numbers and other ids are not assignable to it. */
+export type Brand<Base, Name extends string> = Base & { readonly [brand]: Name };
 
 /** Index of a physical KV block in its pool, `0 <= id < numBlocks`. Block 0 is {@link NULL_BLOCK}. */
 export type BlockId = Brand<number, 'BlockId'>;

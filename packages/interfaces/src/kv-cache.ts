@@ -105,6 +105,7 @@ export interface KvCacheManager {
   /** Forgets every cached prefix that no sequence holds. */
   resetPrefixCache(): void;
 
+  /** Gauges of now, counters since the manager was made. */
   stats(): KvCacheStats;
 
   /** @throws {@link InvariantError} when the bookkeeping is inconsistent. O(blocks + tables). */

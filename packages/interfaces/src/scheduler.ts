@@ -101,6 +101,7 @@ export interface Scheduler {
   /** Sequences waiting or running. */
   readonly numUnfinished: number;
 
+  /** Gauges of now, counters since the scheduler was made. */
   stats(): SchedulerStats;
 
   /** @throws {@link InvariantError} when the bookkeeping is inconsistent. */

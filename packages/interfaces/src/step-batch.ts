@@ -45,11 +45,15 @@ export const STEP_SECTION = {
 /** Number of sections. */
 export const NUM_STEP_SECTIONS = 9;
 
-/** Record sizes of the sections in {@link STEP_SECTION} order, in words. */
+/** Words of one slot op. */
 export const SLOT_OP_WORDS = 32;
+/** Words of one row. */
 export const ROW_WORDS = 8;
+/** Words of one output. */
 export const OUTPUT_WORDS = 8;
+/** Words of one table update. */
 export const TABLE_UPDATE_WORDS = 8;
+/** Words of one transfer. */
 export const TRANSFER_WORDS = 8;
 
 /** Kinds of slot op (word 0 of its record). */

@@ -70,7 +70,9 @@ export interface Tokenizer {
   readonly vocabSize: number;
   readonly bosTokenId: number | undefined;
   readonly eosTokenId: number | undefined;
+  /** Ids of a text; special tokens inside it are parsed. */
   encode(text: string, options?: EncodeOptions): Int32Array;
+  /** Text of ids; ill-formed bytes become U+FFFD. */
   decode(ids: ArrayLike<number>, options?: DecodeOptions): string;
   /** Text of one token as it stands in the vocabulary's byte sequence; lone UTF-8 fragments decode to U+FFFD. */
   tokenText(id: number): string;
