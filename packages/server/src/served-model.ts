@@ -88,7 +88,10 @@ export interface FinishedRequest {
 export interface ServedEngineObserver {
   /** Arrival to first token. */
   onFirstToken?(ms: number): void;
+  /** From the tokens of one step to those of the next, of one request. */
   onInterToken?(ms: number): void;
+  /** After each step that has a result. */
   onStep?(step: { readonly numTokens: number }): void;
+  /** After each request's end. */
   onFinish?(request: FinishedRequest): void;
 }
