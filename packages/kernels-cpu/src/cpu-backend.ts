@@ -36,6 +36,7 @@ export class CpuBackend implements Backend {
   readonly #path: KernelPath;
   readonly #trace: boolean;
 
+  /** @internal */
   constructor(addon: Addon, options: CpuBackendOptions) {
     const cpu = addon.cpuInfo();
     if (options.numThreads !== undefined) integer('numThreads', options.numThreads, 1, 1024);

@@ -31,6 +31,7 @@ export class CpuSession implements Session {
   #onIdle: (() => void) | undefined;
   #onClosed: (() => void) | undefined;
 
+  /** @internal */
   constructor(info: SessionInfo, options: SessionOptions, native: NativeSession) {
     this.info = info;
     this.#native = native;
@@ -85,6 +86,7 @@ export class CpuSession implements Session {
     return this.#closing;
   }
 
+  /** As {@link CpuSession.close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
