@@ -1,3 +1,3 @@
 import { definePackageTests } from '../../tools/vitest/package-tests.js';
 
-export default definePackageTests(import.meta.url);
+export default definePackageTests(import.meta.url, { globalSetup: ['@kvasir/testing/global-setup'] });

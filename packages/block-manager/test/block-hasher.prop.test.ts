@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
+import { fcParameters } from '@kvasir/testing';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { BlockHasher } from '../src/block-hasher.js';
 import { DIGEST_WORDS, HashChain } from '../src/hash-chain.js';
-import { runSettings } from './support/run-settings.js';
 
 const key = fc.option(fc.string(), { nil: undefined });
 
@@ -37,6 +37,6 @@ it('is the chain of SHA-256 that the documentation says', () => {
         }
       },
     ),
-    runSettings(100),
+    fcParameters(100),
   );
 });

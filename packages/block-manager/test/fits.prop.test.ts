@@ -1,8 +1,8 @@
 import type { KvGroup, SequenceId } from '@kvasir/interfaces';
+import { expectReached, fcParameters } from '@kvasir/testing';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { createKvCacheManager } from '../src/index.js';
-import { expectReached, runSettings } from './support/run-settings.js';
 
 const ID = 1 as SequenceId;
 const group: fc.Arbitrary<KvGroup> = fc
@@ -32,7 +32,7 @@ it('never promises more than one sequence can get alone, and is exact without wi
         kv.checkIntegrity();
       },
     ),
-    runSettings(200),
+    fcParameters(200),
   );
   expectReached(answers, { yes: 0.15, no: 0.15 }, 200);
 });

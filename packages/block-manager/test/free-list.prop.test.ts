@@ -1,8 +1,8 @@
 import type { BlockId } from '@kvasir/interfaces';
+import { fcParameters } from '@kvasir/testing';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { FreeList } from '../src/free-list.js';
-import { runSettings } from './support/run-settings.js';
 
 const operation = fc.record({
   kind: fc.constantFrom('popHead', 'remove', 'pushHead', 'pushTail'),
@@ -36,6 +36,6 @@ it('is an array from which one can take the middle', () => {
         for (const block of outside) expect(real.has(block)).toBe(false);
       }
     }),
-    runSettings(200),
+    fcParameters(200),
   );
 });

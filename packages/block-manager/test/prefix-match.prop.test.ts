@@ -1,11 +1,11 @@
 import type { BlockId, KvGroup } from '@kvasir/interfaces';
+import { expectReached, fcParameters } from '@kvasir/testing';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { BlockHasher } from '../src/block-hasher.js';
 import { HashChain } from '../src/hash-chain.js';
 import { PrefixIndex } from '../src/prefix-index.js';
 import { matchPrefix } from '../src/prefix-match.js';
-import { expectReached, runSettings } from './support/run-settings.js';
 
 const group: fc.Arbitrary<KvGroup> = fc
   .option(fc.integer({ min: 1, max: 9 }), { freq: 3 })
@@ -61,7 +61,7 @@ it('is the longest length from which every group can go on', () => {
         if (found > 0 && found < Math.floor((length - 1) / blockSize)) partial++;
       },
     ),
-    runSettings(300),
+    fcParameters(300),
   );
   expectReached({ partial }, { partial: 0.04 }, 300);
 });

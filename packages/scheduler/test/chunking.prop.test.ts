@@ -1,9 +1,9 @@
 import { createKvCacheManager } from '@kvasir/block-manager';
+import { fcParameters } from '@kvasir/testing';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { SchedulerOptions } from '../src/index.js';
 import { Harness } from './support/harness.js';
-import { runSettings } from './support/run-settings.js';
 
 const roomy = () =>
   createKvCacheManager({ numBlocks: 100, blockSize: 4, groups: [{ kind: 'full', bytesPerBlock: 1 }] });
@@ -41,7 +41,7 @@ it('any budget and chunk size ends with the tokens of one whole prefill', () => 
       expect(chunked.histories).toEqual(whole.histories);
       expect(chunked.seen.preempted).toBe(0);
     }),
-    runSettings(60),
+    fcParameters(60),
   );
 });
 
@@ -61,7 +61,7 @@ it('the same calls make the same plans', () => {
       one.drain();
       other.drain();
     }),
-    runSettings(30),
+    fcParameters(30),
   );
 });
 

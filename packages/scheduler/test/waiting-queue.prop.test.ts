@@ -1,10 +1,10 @@
 import type { SequenceId } from '@kvasir/interfaces';
+import { fcParameters } from '@kvasir/testing';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { fcfs } from '../src/policies/fcfs.js';
 import { ScheduledSequence } from '../src/scheduled-sequence.js';
 import { WaitingQueue } from '../src/waiting-queue.js';
-import { runSettings } from './support/run-settings.js';
 
 const sequence = (arrival: number) =>
   new ScheduledSequence(
@@ -39,6 +39,6 @@ it('is a sorted list from which anyone can leave', () => {
         expect(queue.peek()).toBe(model[0]);
       }
     }),
-    runSettings(200),
+    fcParameters(200),
   );
 });

@@ -14,6 +14,7 @@ export {
   LLAMA_CPP_DIVERGENCE,
   readGoldens,
 } from './goldens/goldens.js';
+export { expectReached } from './property/expect-reached.js';
 export { fcParameters } from './property/fast-check-parameters.js';
 export { type TinyRequest, type TinyRequestBounds, tinyRequest } from './property/requests.js';
 export { type InitOp, type OutputSpec, StepBuilder } from './step/step-builder.js';

@@ -33,7 +33,12 @@ describe.each(['smollm2', 'gemma3'] as const)('the reference backend on %s', (na
     });
     const step = new StepBuilder(1).init({ slot: 0, history: ids, maxLength: ids.length + 1 });
     program.kvGroups.forEach((_, group) => {
-      step.table(0, group, 0, Array.from({ length: numBlocks }, (_each, i) => 1 + group * numBlocks + i));
+      step.table(
+        0,
+        group,
+        0,
+        Array.from({ length: numBlocks }, (_each, i) => 1 + group * numBlocks + i),
+      );
     });
     step.row(0, ids.length);
     for (let i = 0; i < ids.length - 1; i++) step.output(i, { kind: 'logprob', targetId: ids[i + 1]!, topK: 0 });

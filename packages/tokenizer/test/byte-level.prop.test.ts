@@ -1,10 +1,10 @@
+import { fcParameters } from '@kvasir/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { VocabularyTokenizer } from '../src/vocabulary-tokenizer.js';
 import { readGgufTokenizer } from './support/gguf.js';
 import { modelPath } from './support/models.js';
 import { mergeNaively } from './support/reference.js';
-import { runs } from './support/runs.js';
 import { text } from './support/text.js';
 import { bpeSource } from './support/tiny-vocabulary.js';
 
@@ -36,7 +36,7 @@ describe('byte-level BPE', () => {
         }
         tokenizer.checkIntegrity();
       }),
-      runs(),
+      fcParameters(200),
     );
   });
 
@@ -46,7 +46,7 @@ describe('byte-level BPE', () => {
       fc.property(text, (value) => {
         expect(tokenizer.decode(tokenizer.encode(value))).toBe(Buffer.from(value).toString());
       }),
-      runs(),
+      fcParameters(200),
     );
   });
 
@@ -71,7 +71,7 @@ describe.skipIf(smollm2 === undefined)('the SmolLM2 vocabulary', () => {
         const plain = parts.filter((part) => '\t\n\r'.includes(part) || !/\p{Cc}/u.test(part)).join('');
         expect(tokenizer.decode(tokenizer.encode(plain))).toBe(Buffer.from(plain).toString());
       }),
-      runs(),
+      fcParameters(200),
     );
   });
 });

@@ -1,3 +1,4 @@
+import { fcParameters } from '@kvasir/testing';
 import fc from 'fast-check';
 import { Tokenizer } from 'tokenizers';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -6,7 +7,6 @@ import { VocabularyTokenizer } from '../src/vocabulary-tokenizer.js';
 import { readGgufTokenizer } from './support/gguf.js';
 import { modelPath } from './support/models.js';
 import { digits, GPT2_PATTERN, oracleSplitter, sequence, split, tokenizerJson } from './support/oracle.js';
-import { runs } from './support/runs.js';
 import { wellFormedText } from './support/text.js';
 
 const smollm2 = modelPath('KVASIR_TEST_SMOLLM2');
@@ -59,7 +59,7 @@ describe('pre-tokenizers against Hugging Face', () => {
       fc.property(wellFormedText, (text) => {
         expect(splitWords(text, patterns)).toEqual(expected(text));
       }),
-      runs(),
+      fcParameters(200),
     );
   });
 });
@@ -82,7 +82,7 @@ describe.skipIf(smollm2 === undefined)('the SmolLM2 vocabulary against Hugging F
         expect(ids).toEqual((await oracle.encode(text)).getIds());
         expect(tokenizer.decode(ids)).toBe(await oracle.decode(ids, true));
       }),
-      runs(),
+      fcParameters(200),
     );
   });
 
@@ -96,7 +96,7 @@ describe.skipIf(smollm2 === undefined)('the SmolLM2 vocabulary against Hugging F
           await oracle.decode(sequence, skipSpecialTokens),
         );
       }),
-      runs(),
+      fcParameters(200),
     );
   });
 });

@@ -1,11 +1,11 @@
 import type { HuggingFaceTokenizerSource } from '@kvasir/interfaces';
+import { fcParameters } from '@kvasir/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { loadTokenizer } from '../src/load-tokenizer.js';
 import { VocabularyTokenizer } from '../src/vocabulary-tokenizer.js';
 import { tokenizerFiles } from './support/hugging-face-files.js';
 import { GPT2_PATTERN, split, tokenizerJson } from './support/oracle.js';
-import { runs } from './support/runs.js';
 import { wellFormedText } from './support/text.js';
 import { bpeSource } from './support/tiny-vocabulary.js';
 
@@ -40,7 +40,7 @@ describe('a byte-level tokenizer.json', () => {
         expect(tokenizer.decode(ids)).toBe(other.decode(ids));
         expect(tokenizer.decode(ids, { skipSpecialTokens: false })).toBe(value);
       }),
-      runs(0.25),
+      fcParameters(50),
     );
     for (let id = 0; id < source.vocabSize; id++) {
       expect(tokenizer.tokenBytes(id)).toEqual(other.tokenBytes(id));

@@ -1,8 +1,8 @@
+import { fcParameters } from '@kvasir/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeUtf8, incompleteTail, writeUtf8 } from '../src/utf8.js';
 import { VocabularyTokenizer } from '../src/vocabulary-tokenizer.js';
-import { runs } from './support/runs.js';
 import { text } from './support/text.js';
 import { bpeSource, spmSource } from './support/tiny-vocabulary.js';
 
@@ -19,7 +19,7 @@ describe('UTF-8', () => {
         const bytes = new Uint8Array(value.length * 3);
         expect(Buffer.from(bytes.subarray(0, writeUtf8(value, 0, value.length, bytes, 0)))).toEqual(Buffer.from(value));
       }),
-      runs(),
+      fcParameters(200),
     );
   });
 
@@ -38,7 +38,7 @@ describe('UTF-8', () => {
         );
         expect(finished).toBe(true);
       }),
-      runs(),
+      fcParameters(200),
     );
   });
 });
@@ -83,7 +83,7 @@ describe.each(Object.entries(tokenizers))('incremental decoding, %s', (_name, to
         expect(pieces.join('')).toBe(isStripped ? whole.slice(1) : whole);
         expect(tokenizer.decode(sequence, { skipSpecialTokens })).toBe(pieces.join(''));
       }),
-      runs(),
+      fcParameters(200),
     );
   });
 
@@ -104,7 +104,7 @@ describe.each(Object.entries(tokenizers))('incremental decoding, %s', (_name, to
           expect(shown).toBe(value);
         },
       ),
-      runs(),
+      fcParameters(200),
     );
   });
 });

@@ -1,3 +1,4 @@
+import { fcParameters } from '@kvasir/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { TokenType } from '../src/vocabulary.js';
@@ -5,7 +6,6 @@ import { VocabularyTokenizer } from '../src/vocabulary-tokenizer.js';
 import { readGgufTokenizer } from './support/gguf.js';
 import { modelPath } from './support/models.js';
 import { mergeNaively } from './support/reference.js';
-import { runs } from './support/runs.js';
 import { wellFormedText } from './support/text.js';
 import { spmSource } from './support/tiny-vocabulary.js';
 
@@ -45,7 +45,7 @@ describe('SentencePiece BPE', () => {
         }
         tokenizer.checkIntegrity();
       }),
-      runs(),
+      fcParameters(200),
     );
   });
 });
@@ -69,7 +69,7 @@ describe.skipIf(gemma3 === undefined)('the Gemma 3 vocabulary', () => {
         );
         expect(tokenizer.decode(tokenizer.encode(value))).toBe(value.replaceAll('▁', ' '));
       }),
-      runs(),
+      fcParameters(200),
     );
   });
 });

@@ -1,7 +1,7 @@
+import { fcParameters } from '@kvasir/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SpecialTokens } from '../src/special-tokens.js';
-import { runs } from './support/runs.js';
 
 const letter = fc.constantFrom('<', 'a', '>', '😀');
 const contents = fc.uniqueArray(fc.string({ unit: letter, minLength: 1, maxLength: 5 }), { maxLength: 6 });
@@ -38,7 +38,7 @@ describe('special tokens', () => {
         );
         expect(parts).toEqual(splitNaively(text, tokens));
       }),
-      runs(2),
+      fcParameters(400),
     );
   });
 });

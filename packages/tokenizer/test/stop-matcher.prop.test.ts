@@ -1,7 +1,7 @@
+import { fcParameters } from '@kvasir/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { StopMatcher } from '../src/stop-matcher.js';
-import { runs } from './support/runs.js';
 
 const letter = fc.constantFrom('a', 'b', 'c');
 const stops = fc.array(fc.string({ unit: letter, minLength: 1, maxLength: 5 }), { minLength: 1, maxLength: 4 });
@@ -53,7 +53,7 @@ describe('StopMatcher against plain search', () => {
           expect(matcher.flush()).toBe('');
         }
       }),
-      runs(5),
+      fcParameters(1000),
     );
     expect(numStopped).toBeGreaterThan(numCases / 10);
     expect(numCases - numStopped).toBeGreaterThan(numCases / 20);

@@ -1,8 +1,8 @@
 import type { KvGroup, SequenceId } from '@kvasir/interfaces';
+import { expectReached, fcParameters } from '@kvasir/testing';
 import fc from 'fast-check';
 import { afterAll, expect, it } from 'vitest';
 import { createKvCacheManager } from '../../src/index.js';
-import { expectReached, runSettings } from '../support/run-settings.js';
 import { anyCommands } from './commands.js';
 import { assertInvariants, createModel, reached } from './model.js';
 
@@ -41,7 +41,7 @@ it('behaves as token lists do, whatever the order of calls', () => {
       expect(real.reserve(last, whole)).toBe(true);
       real.checkIntegrity();
     }),
-    runSettings(NUM_RUNS),
+    fcParameters(NUM_RUNS),
   );
 });
 

@@ -1,12 +1,12 @@
 import { createKvCacheManager } from '@kvasir/block-manager';
 import type { KvGroup, SequenceId } from '@kvasir/interfaces';
 import { KvasirError } from '@kvasir/interfaces';
+import { expectReached, fcParameters } from '@kvasir/testing';
 import fc from 'fast-check';
 import { afterAll, expect, it } from 'vitest';
 import type { SchedulerOptions } from '../../src/index.js';
 import { type AddOptions, Harness } from '../support/harness.js';
 import { completeAlone } from '../support/pseudo-model.js';
-import { expectReached, runSettings } from '../support/run-settings.js';
 
 const NUM_RUNS = 200;
 
@@ -148,7 +148,7 @@ it('runs every sequence to the tokens it would get alone, within its limits, and
         reached[what] += harness.seen[what];
       }
     }),
-    runSettings(NUM_RUNS),
+    fcParameters(NUM_RUNS),
   );
 });
 
