@@ -41,13 +41,13 @@ async function watch(stream: OutputStream, leaveAfter: number): Promise<Seen> {
   return { tokenIds, ending, numAfterEnd };
 }
 
-describe('races between steps, submits, aborts, signals, leavers and close', () => {
+describe('races between steps, failing ones too, submits, aborts, signals, leavers and close', () => {
   beforeAll(() => void process.on('unhandledRejection', onRejection));
   afterAll(() => {
     process.off('unhandledRejection', onRejection);
     expect(rejections).toEqual([]);
     if (process.env['FC_PATH'] !== undefined) return;
-    for (const ending of ['stop', 'length', 'abort', 'AbortError', 'left']) {
+    for (const ending of ['stop', 'length', 'abort', 'AbortError', 'left', 'StepFailedError']) {
       expect(endings.get(ending) ?? 0, ending).toBeGreaterThan(5);
     }
   });
@@ -64,7 +64,8 @@ describe('races between steps, submits, aborts, signals, leavers and close', () 
         fc.array(story, { minLength: 1, maxLength: 6 }),
         fc.constantFrom<1 | 2>(1, 2),
         fc.boolean(),
-        async (scheduler, stories, maxInFlight, closesEarly) => {
+        fc.oneof({ weight: 3, arbitrary: fc.constant<number[]>([]) }, fc.uniqueArray(fc.integer({ min: 1, max: 12 }))),
+        async (scheduler, stories, maxInFlight, closesEarly, failing) => {
           const gate = scheduler.scheduleFunction(async (_stepId: number, work: () => StepResult) => work());
           const { engine, kvCache } = await startEngine({
             ...bounds,
@@ -74,6 +75,7 @@ describe('races between steps, submits, aborts, signals, leavers and close', () 
             blockSize: 2,
             numBlocks: 14,
             maxInFlight,
+            fails: (stepId) => failing.includes(stepId),
             gate: (stepId, work) => gate(stepId, work),
           });
           const act = (label: string, run: () => void) => scheduler.schedule(Promise.resolve(label)).then(run);
