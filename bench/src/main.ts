@@ -1,0 +1,19 @@
+import { HELP, parseBenchArguments } from './arguments.js';
+import { runColdStart } from './coldstart.js';
+import { runOffline } from './offline.js';
+import { runScheduler } from './scheduler.js';
+import { runServe } from './serve.js';
+
+async function main(): Promise<void> {
+  const args = parseBenchArguments(process.argv.slice(2));
+  if (args === 'help') console.log(HELP);
+  else if (args.name === 'serve') await runServe(args);
+  else if (args.name === 'coldstart') await runColdStart(args);
+  else if (args.name === 'scheduler') await runScheduler();
+  else await runOffline(args);
+}
+
+main().catch((error: unknown) => {
+  console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+});
