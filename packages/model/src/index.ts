@@ -1,5 +1,5 @@
 export type { Checkpoint, TensorInfo } from './checkpoint/checkpoint.js';
-export type { GgufArray, GgufValue, GgufValueType } from './checkpoint/gguf/gguf-types.js';
+export { GGUF_VALUE_TYPES, type GgufArray, type GgufValue, type GgufValueType } from './checkpoint/gguf/gguf-types.js';
 export type { GgufCheckpoint } from './checkpoint/gguf/read-gguf.js';
 export { readGgufCheckpoint } from './checkpoint/gguf/read-gguf-checkpoint.js';
 export {
