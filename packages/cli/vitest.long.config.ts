@@ -4,4 +4,5 @@ export default definePackageTests(import.meta.url, {
   include: ['test/**/*.long.test.ts'],
   exclude: [],
   globalSetup: ['@kvasir/testing/global-setup'],
+  fileParallelism: false,
 });

@@ -1,3 +1,4 @@
 import { definePackageTests } from '../../tools/vitest/package-tests.js';
 
-export default definePackageTests(import.meta.url);
+// A session takes every core: two of them at once would wait for each other.
+export default definePackageTests(import.meta.url, { fileParallelism: false });
