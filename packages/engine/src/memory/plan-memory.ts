@@ -39,7 +39,7 @@ const DEFAULT_KV_SHARE = 0.5;
 
 /**
  * Sizes the KV pool: as asked for, or enough for `maxNumSeqs` sequences of full length within half of what is left and 4 GiB.
- * @throws {@link InsufficientMemoryError} If weights and pool do not fit into what is available.
+ * @throws {@link InsufficientMemoryError} If weights and pool do not fit into what is available, or a pool that was asked for holds no sequence.
  */
 export function planMemory(demand: MemoryDemand): MemoryPlan {
   const { plan, availableBytes, kvCacheMemoryBytes } = demand;
@@ -57,7 +57,16 @@ export function planMemory(demand: MemoryDemand): MemoryPlan {
     kvCacheBytes: Math.max(0, numBlocks) * bytesPerBlock,
     availableBytes,
   };
-  const neededBytes = fixedBytes + Math.max(report.kvCacheBytes, bytesPerBlock * (1 + plan.kvGroups.length));
+  const leastBlocks = 1 + plan.kvGroups.length;
+  if (kvCacheMemoryBytes !== undefined && numBlocks < leastBlocks) {
+    const leastBytes = leastBlocks * bytesPerBlock;
+    throw new InsufficientMemoryError(
+      `kvCacheMemoryBytes is ${kvCacheMemoryBytes}: expected at least ${leastBytes} (${leastBlocks} blocks of ${bytesPerBlock} bytes): raise it`,
+      leastBytes,
+      kvCacheMemoryBytes,
+    );
+  }
+  const neededBytes = fixedBytes + Math.max(report.kvCacheBytes, bytesPerBlock * leastBlocks);
   if (neededBytes > availableBytes) {
     throw new InsufficientMemoryError(
       `the model needs ${formatBytes(neededBytes)} (weights ${formatBytes(plan.weightBytes + plan.mappedBytes)}, buffers ${formatBytes(plan.scratchBytes)}, KV cache ${formatBytes(neededBytes - fixedBytes)}), ${formatBytes(availableBytes)} are available: free memory, take a smaller model, or lower kvCacheMemoryBytes or maxNumBatchedTokens`,
