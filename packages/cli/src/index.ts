@@ -1,2 +1,3 @@
 export type { CommandContext } from './command.js';
 export { run } from './run.js';
+export type { BarStream } from './terminal/progress-bar.js';

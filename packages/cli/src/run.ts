@@ -2,6 +2,7 @@ import { KvasirError } from '@kvasir/interfaces';
 import type { Command, CommandContext } from './command.js';
 import { closestName } from './flags/closest-name.js';
 import { renderHelp } from './flags/help.js';
+import { nameFlags } from './flags/name-flags.js';
 import { parseFlags } from './flags/parse-flags.js';
 import { UsageError } from './flags/usage-error.js';
 import { version } from './version.js';
@@ -47,16 +48,23 @@ export async function run(argv: readonly string[], context: CommandContext = pro
     context.stdout.write(`${version()}\n`);
     return 0;
   }
+  let command: Command | undefined;
   try {
-    return await runCommand(name, rest, context);
+    command = await loadCommand(name);
+    return await runCommand(command, rest, context);
   } catch (error) {
-    if (!KvasirError.isInstance(error)) throw error;
-    context.stderr.write(`kvasir ${name}: ${error.message}\n`);
+    if (!isExpected(error)) throw error;
+    context.stderr.write(`kvasir ${name}: ${nameFlags(error.message, command?.help.flags ?? [])}\n`);
     return KvasirError.isInstance(error, 'ERR_USAGE') ? USAGE_EXIT : 1;
   }
 }
 
-async function runCommand(name: string, argv: readonly string[], context: CommandContext): Promise<number> {
+/** Errors that say all there is to say; anything else is a defect and keeps its stack. */
+function isExpected(error: unknown): error is Error {
+  return KvasirError.isInstance(error) || (error instanceof Error && 'syscall' in error && 'code' in error);
+}
+
+function loadCommand(name: string): Promise<Command> {
   const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (entry === undefined) {
     const closest = closestName(name, Object.keys(COMMANDS));
@@ -64,7 +72,10 @@ async function runCommand(name: string, argv: readonly string[], context: Comman
       `unknown command${closest === undefined ? '; see kvasir --help' : `; did you mean '${closest}'?`}`,
     );
   }
-  const command = await entry.load();
+  return entry.load();
+}
+
+async function runCommand(command: Command, argv: readonly string[], context: CommandContext): Promise<number> {
   const flags = await parseFlags(argv, command.help.flags, context.environment, command.maxPositionals);
   if (flags.help) {
     context.stdout.write(`${renderHelp(command.help)}\n`);

@@ -39,8 +39,8 @@ export const doctor: Command = {
     ]);
     if (available < 2 ** 30)
       problems.push(`only ${formatBytes(available)} of memory is available; the default model needs about 0.5 GiB`);
-    const cached = await listCachedModels();
-    lines.push(['model cache', `${cacheFolder()} (${cached.length} models)`]);
+    const cached = await listCachedModels({ env: context.environment });
+    lines.push(['model cache', `${cacheFolder(context.environment)} (${cached.length} models)`]);
     const width = Math.max(...lines.map(([name]) => name.length)) + 2;
     for (const [name, text] of lines) context.stdout.write(`${name.padEnd(width)}${text}\n`);
     context.stdout.write(

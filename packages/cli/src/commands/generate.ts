@@ -16,22 +16,28 @@ const generateFlags: readonly Flag[] = [
   },
   { kind: 'integer', name: 'max-tokens', minimum: 1, default: 256, description: 'Most tokens of output.' },
   {
-    kind: 'string',
+    kind: 'number',
     name: 'temperature',
-    placeholder: 'T',
-    default: '1',
+    minimum: 0,
+    maximum: 100,
+    default: 1,
     description: '0 takes the likeliest token each time.',
   },
   {
-    kind: 'string',
+    kind: 'number',
     name: 'top-p',
-    placeholder: 'P',
-    default: '1',
-    description: 'Keep the likeliest tokens whose probabilities reach P.',
+    minimum: 0,
+    isMinimumExcluded: true,
+    maximum: 1,
+    default: 1,
+    description: 'Keep the likeliest tokens whose probabilities add up to X.',
   },
-  { kind: 'integer', name: 'top-k', minimum: 0, default: 0, description: 'Keep the K likeliest tokens; 0 keeps all.' },
+  { kind: 'integer', name: 'top-k', minimum: 0, default: 0, description: 'Keep the N likeliest tokens; 0 keeps all.' },
   ...engineFlags.filter((flag) => flag.name !== 'max-num-seqs'),
 ];
+
+/** What shells expect of a program that Ctrl-C has ended. */
+const INTERRUPTED_EXIT = 130;
 
 /** `kvasir generate`: one prompt, streamed to the terminal. */
 export const generate: Command = {
@@ -44,8 +50,8 @@ export const generate: Command = {
   async run(flags, context) {
     const params = {
       maxTokens: numberFlag(flags, 'max-tokens'),
-      temperature: decimal('temperature', String(flags.values.get('temperature')), 0, 100),
-      topP: decimal('top-p', String(flags.values.get('top-p')), Number.MIN_VALUE, 1),
+      temperature: numberFlag(flags, 'temperature'),
+      topP: numberFlag(flags, 'top-p'),
       topK: numberFlag(flags, 'top-k'),
       seed: numberFlag(flags, 'seed'),
     };
@@ -63,7 +69,7 @@ export const generate: Command = {
         ? llm.chat([{ role: 'user', content: prompt }], params, { signal: cancel.signal })
         : llm.stream(prompt, params, { signal: cancel.signal });
       await print(stream, context, cancel.signal);
-      return 0;
+      return cancel.signal.aborted ? INTERRUPTED_EXIT : 0;
     } finally {
       await llm.close({ drainTimeoutMs: 0 });
     }
@@ -97,16 +103,6 @@ async function print(stream: Deltas, context: CommandContext, signal: AbortSigna
   context.stderr.write(
     `${usage.promptTokens} prompt tokens, first token after ${first.toFixed(0)} ms; ${usage.completionTokens} tokens, ${rate} tokens/s\n`,
   );
-}
-
-function decimal(name: string, text: string, minimum: number, maximum: number): number {
-  const value = Number(text);
-  if (text.trim() === '' || !(value >= minimum && value <= maximum)) {
-    throw new UsageError(
-      `--${name}: expected a number from ${minimum === Number.MIN_VALUE ? 'above 0' : minimum} to ${maximum}, got '${text}'`,
-    );
-  }
-  return value;
 }
 
 async function readStdin(context: CommandContext): Promise<string> {

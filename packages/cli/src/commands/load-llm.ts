@@ -32,7 +32,7 @@ export async function loadLlm(
   const reporter = createPullReporter(name, context.stderr);
   const [{ createCpuBackend }, resolved] = await Promise.all([
     import('@kvasir/kernels-cpu'),
-    resolveModel(name, { offline, ...reporter.callbacks }).finally(() => reporter.close()),
+    resolveModel(name, { offline, env: context.environment, ...reporter.callbacks }).finally(() => reporter.close()),
   ]);
   const numThreads = numberFlag(flags, 'threads');
   return LLM.load({

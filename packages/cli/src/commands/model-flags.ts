@@ -42,7 +42,7 @@ export const engineFlags: readonly Flag[] = [
     name: 'max-num-seqs',
     minimum: 1,
     maximum: 4096,
-    default: 64,
+    defaultText: '64',
     description: 'Sequences that run at the same time.',
   },
   {
@@ -50,7 +50,7 @@ export const engineFlags: readonly Flag[] = [
     name: 'max-num-batched-tokens',
     minimum: 1,
     maximum: 65_536,
-    default: 512,
+    defaultText: '512, at least --max-num-seqs',
     description: 'Tokens of one step; long prompts are cut into chunks of it.',
   },
   {

@@ -17,7 +17,9 @@ export const pull: Command = {
     const name = modelName(flags);
     const reporter = createPullReporter(name, context.stderr);
     const offline = flags.values.get('offline') === true;
-    const model = await resolveModel(name, { offline, ...reporter.callbacks }).finally(() => reporter.close());
+    const model = await resolveModel(name, { offline, env: context.environment, ...reporter.callbacks }).finally(() =>
+      reporter.close(),
+    );
     context.stdout.write(`${model.path}\n`);
     return 0;
   },

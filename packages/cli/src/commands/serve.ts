@@ -92,7 +92,6 @@ export const serve: Command = {
 
 async function serveLlm(llm: LLM, flags: ParsedFlags, context: CommandContext): Promise<number> {
   const host = String(flags.values.get('host'));
-  const port = numberFlag(flags, 'port') as number;
   const apiKey = flags.values.get('api-key') as string | undefined;
   const name = (flags.values.get('served-model-name') as string | undefined) ?? displayName(modelName(flags));
   const server = createServer(llm, {
@@ -100,26 +99,37 @@ async function serveLlm(llm: LLM, flags: ParsedFlags, context: CommandContext): 
     apiKeys: apiKey === undefined ? [] : [apiKey],
     maxLogprobs: numberFlag(flags, 'max-logprobs') as number,
     version: version(),
-    logger: flags.values.get('enable-log-requests') === true,
+    logger: flags.values.get('enable-log-requests') === true && { stream: context.stderr },
   });
-  const address = await server.listen({ host, port }).catch(async (error: unknown) => {
+  const address = await server.listen({ host, port: numberFlag(flags, 'port') as number }).catch(async (error) => {
     await server.close({ drainTimeoutMs: 0 });
     throw error;
   });
+  // Before anybody is told that there is a server: who reads it may send a signal at once.
+  const signalled = waitForShutdown();
+  if (apiKey === undefined && !isLoopback(host)) {
+    context.stderr.write(`warning: ${host} is open to the network and there is no --api-key: anybody may use it\n`);
+  }
   announce(llm, name, address, apiKey, context);
-  const signal = await waitForShutdown();
+  const signal = await signalled;
   const seconds = numberFlag(flags, 'shutdown-timeout') as number;
-  context.stderr.write(`${signal}: letting running requests end (at most ${seconds} s)\n`);
-  const second = waitForShutdown();
-  await Promise.race([
-    server.close({ drainTimeoutMs: seconds * 1000 }),
-    second.then(() => server.close({ drainTimeoutMs: 0 })),
-  ]);
+  const { numRunning, numWaiting } = llm.engine.stats();
+  if (numRunning + numWaiting > 0) {
+    context.stderr.write(
+      `${signal}: letting ${numRunning + numWaiting} requests end, at most ${seconds} s; once more ends them now\n`,
+    );
+  }
+  void waitForShutdown().then(() => server.close({ drainTimeoutMs: 0 }));
+  await server.close({ drainTimeoutMs: seconds * 1000 });
   return 0;
 }
 
 function displayName(model: string): string {
   return model.includes('/') || model.endsWith('.gguf') ? basename(model).replace(/\.gguf$/, '') : model;
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
 function announce(
@@ -130,12 +140,14 @@ function announce(
   context: CommandContext,
 ): void {
   const { limits, memory, device } = llm;
+  const isKeyInShell = apiKey === undefined || context.environment['KVASIR_API_KEY'] === apiKey;
   const lines = [
-    `${name} on ${device.kernelPath}, ${device.numThreads} threads: weights ${formatBytes(memory.weightBytes)}, KV cache ${formatBytes(memory.kvCacheBytes)} , context ${limits.maxModelLen}, ${limits.maxNumSeqs} sequences`,
+    `${name} on ${device.kernelPath}, ${device.numThreads} threads: weights ${formatBytes(memory.weightBytes)}, KV cache ${formatBytes(memory.kvCacheBytes)}, context ${limits.maxModelLen}, ${limits.maxNumSeqs} sequences`,
     `listening on ${address.url}`,
     '',
+    ...(isKeyInShell ? [] : ['with the key in $KVASIR_API_KEY:']),
     curlLine({ url: address.url, model: name, chat: llm.chatTemplate !== undefined, hasKey: apiKey !== undefined }),
     '',
   ];
-  context.stderr.write(`${lines.join('\n')}\n`);
+  context.stdout.write(`${lines.join('\n')}\n`);
 }

@@ -32,6 +32,16 @@ export interface IntegerFlag extends FlagCommon {
   readonly default?: number;
 }
 
+/** A decimal number. */
+export interface NumberFlag extends FlagCommon {
+  readonly kind: 'number';
+  readonly minimum: number;
+  readonly maximum: number;
+  /** Whether `minimum` itself is refused. */
+  readonly isMinimumExcluded?: boolean;
+  readonly default?: number;
+}
+
 /** On or off: `--name`, `--no-name`. */
 export interface BooleanFlag extends FlagCommon {
   readonly kind: 'boolean';
@@ -39,7 +49,7 @@ export interface BooleanFlag extends FlagCommon {
 }
 
 /** One flag of a command. */
-export type Flag = StringFlag | ChoiceFlag | IntegerFlag | BooleanFlag;
+export type Flag = StringFlag | ChoiceFlag | IntegerFlag | NumberFlag | BooleanFlag;
 
 /** Name of the environment variable behind a flag: `KVASIR_MAX_MODEL_LEN`. */
 export function environmentName(flag: Flag): string {

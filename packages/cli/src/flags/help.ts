@@ -17,13 +17,14 @@ export function renderHelp(help: CommandHelp): string {
     ([left, right]) => `  ${left.padEnd(width)}${wrap(right, 96 - width).join(`\n${' '.repeat(width + 2)}`)}`,
   );
   const notes = help.notes === undefined ? [] : ['', ...help.notes];
-  return [`usage: ${help.usage}`, '', help.summary, '', ...lines, ...notes].join('\n');
+  return [`usage: ${help.usage}`, '', ...wrap(help.summary, 100), '', ...lines, ...notes].join('\n');
 }
 
 function valueHint(flag: Flag): string {
   if (flag.kind === 'boolean') return '';
   if (flag.kind === 'choice') return ` {${flag.choices.join(',')}}`;
   if (flag.kind === 'string') return ` ${flag.placeholder ?? 'TEXT'}`;
+  if (flag.kind === 'number') return ' X';
   return flag.kind === 'size' ? ' BYTES' : ' N';
 }
 

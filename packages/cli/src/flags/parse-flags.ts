@@ -89,12 +89,17 @@ function unknownFlag(rawName: string, flags: readonly Flag[]): UsageError {
   );
 }
 
+/** Kubernetes sets `KVASIR_PORT=tcp://...` in every pod beside a service named kvasir. */
+function describeVariable(name: string, text: string): string {
+  return text.startsWith('tcp://') ? `${name}, set by Kubernetes unless the pod has enableServiceLinks: false` : name;
+}
+
 function readEnvironment(flags: readonly Flag[], environment: NodeJS.ProcessEnv): Map<string, FlagValue> {
   const values = new Map<string, FlagValue>();
   for (const flag of flags) {
     const name = environmentName(flag);
     const text = environment[name];
-    if (text !== undefined && text !== '') values.set(flag.name, readValue(flag, text, name));
+    if (text !== undefined && text !== '') values.set(flag.name, readValue(flag, text, describeVariable(name, text)));
   }
   return values;
 }

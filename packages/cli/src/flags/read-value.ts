@@ -1,4 +1,4 @@
-import type { Flag, FlagValue, IntegerFlag } from './flag.js';
+import type { Flag, FlagValue, IntegerFlag, NumberFlag } from './flag.js';
 import { UsageError } from './usage-error.js';
 
 const POWERS: Readonly<Record<string, number>> = {
@@ -31,9 +31,21 @@ export function readValue(flag: Flag, text: string, where: string): FlagValue {
       if (['true', '1', 'yes', 'on'].includes(text.toLowerCase())) return true;
       if (['false', '0', 'no', 'off'].includes(text.toLowerCase())) return false;
       throw new UsageError(`${where}: expected true or false, got '${text}'`);
+    case 'number':
+      return readNumber(flag, text, where);
     default:
       return readInteger(flag, text, where);
   }
+}
+
+function readNumber(flag: NumberFlag, text: string, where: string): number {
+  const { minimum, maximum, isMinimumExcluded = false } = flag;
+  const value = text.trim() === '' ? Number.NaN : Number(text);
+  if (!(value >= minimum && value <= maximum) || (isMinimumExcluded && value === minimum)) {
+    const from = isMinimumExcluded ? `above ${minimum} and up` : `from ${minimum}`;
+    throw new UsageError(`${where}: expected a number ${from} to ${maximum}, got '${text}'`);
+  }
+  return value;
 }
 
 function readInteger(flag: IntegerFlag, text: string, where: string): number {

@@ -1,10 +1,16 @@
 /** A `curl` command that asks a served model something and works when pasted. `url` is the server's own. */
 export function curlLine(options: { url: string; model: string; chat: boolean; hasKey: boolean }): string {
+  // An address that means every interface is none to connect to.
   const url = options.url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:');
   const body = options.chat
     ? { model: options.model, messages: [{ role: 'user', content: 'Why is the sky blue?' }] }
     : { model: options.model, prompt: 'The sky is blue because', max_tokens: 64 };
   const key = options.hasKey ? ` -H "authorization: Bearer $KVASIR_API_KEY"` : '';
   const route = options.chat ? 'chat/completions' : 'completions';
-  return `curl ${url}/v1/${route} -H 'content-type: application/json'${key} -d '${JSON.stringify(body)}'`;
+  return `curl ${url}/v1/${route} -H 'content-type: application/json'${key} -d ${quoted(JSON.stringify(body))}`;
+}
+
+/** One word of a POSIX shell, whatever is in it. */
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
 }
