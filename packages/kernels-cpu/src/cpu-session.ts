@@ -95,8 +95,14 @@ export class CpuSession implements Session {
   settle(code: string | undefined, message: string | undefined, ring: number): void {
     const pending = this.#pending.shift();
     if (pending === undefined) return;
-    if (code === undefined) pending.resolve(this.#takeResult(ring));
-    else pending.reject(nativeError(code, message ?? code));
+    if (code !== undefined) pending.reject(nativeError(code, message ?? code));
+    else {
+      try {
+        pending.resolve(this.#takeResult(ring));
+      } catch (error) {
+        pending.reject(error as Error);
+      }
+    }
     if (this.#pending.length === 0) this.#onIdle?.();
   }
 

@@ -192,6 +192,39 @@ describe('a session', () => {
     await target.close();
   });
 
+  it('runs several programs beside each other, each as if it were alone', async () => {
+    using other = createTinyModel({
+      ...PLAIN_SPEC,
+      family: 'llama',
+      numLayers: 1,
+      window: undefined,
+      vocabSize: 40,
+      seed: 8,
+    });
+    const start = (step: StepBuilder, slot: number, program: number) => {
+      step.init({ slot, program, history: [2, 3, 4], maxLength: 100, ignoreEos: true });
+      step.table(slot, 0, 0, [1 + 10 * slot]);
+      if (program === 0) step.table(slot, 1, 0, [2 + 10 * slot]);
+      return step.sampleRow(slot, 3, [], { topK: 2 });
+    };
+    const both = { ...OPTIONS, programs: [model.program, other.program], eosTokenIds: [] };
+    const session = await createCpuBackend().openSession(both);
+    const step = start(start(start(new StepBuilder(1), 0, 1), 1, 0), 2, 1);
+    const together = await session.step(step.build());
+    const alone: number[] = [];
+    for (const program of [other.program, model.program]) {
+      const single = await createCpuBackend().openSession({ ...both, programs: [program] });
+      const first = new StepBuilder(1).init({ slot: 0, history: [2, 3, 4], maxLength: 100, ignoreEos: true });
+      program.kvGroups.forEach((_, group) => {
+        first.table(0, group, 0, [1 + group]);
+      });
+      alone.push(...(await single.step(first.sampleRow(0, 3, [], { topK: 2 }).build())).outputs);
+      await single.close();
+    }
+    expect([...together.outputs]).toEqual([...alone, ...alone.slice(0, 4)]);
+    await session.close();
+  });
+
   it('traces the time of steps by phase, and forgets it when asked', async () => {
     const session = await open();
     await session.step(firstStep().build());

@@ -49,8 +49,10 @@ CpuSession::CpuSession(SessionSpec spec) : spec_(std::move(spec)), slots_(spec_)
     local_bytes_ = std::max(local_bytes_, round_up(compiled.local_bytes, 4096));
     work_bytes_ = std::max(work_bytes_, round_up(static_cast<int64_t>(ModelRunner::attention_scratch_bytes(spec_, program, compiled)), 4096));
   }
-  plan_.scratch_bytes = arena_bytes + spec_.num_threads * (local_bytes_ + work_bytes_) + spec_.max_in_flight * StepResultBuffers::bytes(spec_) +
-                        int64_t{spec_.max_outputs} * spec_.max_top_logprobs * static_cast<int64_t>(sizeof(TokenLogprob));
+  // Results are held once for each step in flight here, and read from one arena more in JavaScript.
+  const int64_t result_bytes = (2 * spec_.max_in_flight + 1) * StepResultBuffers::bytes(spec_);
+  const int64_t top_bytes = int64_t{spec_.max_outputs} * spec_.max_top_logprobs * static_cast<int64_t>(sizeof(TokenLogprob));
+  plan_.scratch_bytes = arena_bytes + spec_.num_threads * (local_bytes_ + work_bytes_) + result_bytes + top_bytes;
   KVASIR_CHECK(plan_.block_bytes <= (int64_t{1} << 50) / spec_.num_blocks, "ERR_INVALID_ARGUMENT", spec_.num_blocks, " blocks of ",
                plan_.block_bytes, " bytes are more than an address space: lower numBlocks");
 }
