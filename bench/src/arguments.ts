@@ -1,10 +1,10 @@
 import { parseArgs } from 'node:util';
 
 /** Benchmarks that `npm run bench -- NAME` knows. */
-export const BENCH_NAMES = ['decode', 'prefill', 'batch', 'serve', 'coldstart', 'scheduler'] as const;
+const BENCH_NAMES = ['decode', 'prefill', 'batch', 'serve', 'coldstart', 'scheduler'] as const;
 
 /** One of {@link BENCH_NAMES}. */
-export type BenchName = (typeof BENCH_NAMES)[number];
+type BenchName = (typeof BENCH_NAMES)[number];
 
 /** Checked arguments of a benchmark run. */
 export interface BenchArguments {
@@ -20,7 +20,7 @@ export interface BenchArguments {
 }
 
 /** Engines that Kvasir is measured against. */
-export type PeerName = 'llama.cpp' | 'vllm';
+type PeerName = 'llama.cpp' | 'vllm';
 
 const PEERS: readonly string[] = ['llama.cpp', 'vllm'];
 

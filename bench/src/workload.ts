@@ -9,7 +9,7 @@ export function workName(work: OfflineWork): string {
 }
 
 /** A small deterministic generator (xorshift32), so that every engine gets the same prompts. */
-export function createRandom(seed: number): () => number {
+function createRandom(seed: number): () => number {
   let state = seed >>> 0 || 1;
   return () => {
     state ^= state << 13;

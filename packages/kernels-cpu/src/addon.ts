@@ -17,7 +17,7 @@ export interface CpuInfo {
 }
 
 /** Byte counts of a session, from its description alone. */
-export interface NativePlan {
+interface NativePlan {
   readonly weightBytes: number;
   readonly mappedBytes: number;
   readonly scratchBytes: number;
@@ -25,7 +25,7 @@ export interface NativePlan {
 }
 
 /** Called on the thread that made the session; none of them may throw. */
-export interface NativeCallbacks {
+interface NativeCallbacks {
   onProgress(loadedBytes: number, totalBytes: number): void;
   onOpened(code: string | undefined, message: string | undefined): void;
   onStep(code: string | undefined, message: string | undefined, ring: number): void;
@@ -55,7 +55,7 @@ export interface NativeSession {
 }
 
 /** Kernels one by one, for tests. */
-export interface NativeTesting {
+interface NativeTesting {
   decodeRow(encoding: number, bytes: Uint8Array, k: number): Float32Array;
   linear(
     n: number,

@@ -1,7 +1,7 @@
 import type { Flag } from '../flags/flag.js';
 
 /** Name of the model that is used when none is given. */
-export const DEFAULT_MODEL = 'smollm2-135m';
+const DEFAULT_MODEL = 'smollm2-135m';
 
 /** Flags of every command that needs a model. */
 export const modelFlags: readonly Flag[] = [

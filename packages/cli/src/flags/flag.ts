@@ -10,7 +10,7 @@ interface FlagCommon {
 }
 
 /** Free text. */
-export interface StringFlag extends FlagCommon {
+interface StringFlag extends FlagCommon {
   readonly kind: 'string';
   readonly default?: string;
   /** Placeholder in `--help`. */
@@ -18,7 +18,7 @@ export interface StringFlag extends FlagCommon {
 }
 
 /** One of a few words. */
-export interface ChoiceFlag extends FlagCommon {
+interface ChoiceFlag extends FlagCommon {
   readonly kind: 'choice';
   readonly choices: readonly string[];
   readonly default?: string;
@@ -43,7 +43,7 @@ export interface NumberFlag extends FlagCommon {
 }
 
 /** On or off: `--name`, `--no-name`. */
-export interface BooleanFlag extends FlagCommon {
+interface BooleanFlag extends FlagCommon {
   readonly kind: 'boolean';
   readonly default?: boolean;
 }

@@ -54,7 +54,7 @@ export function growingCases(count: number, random: () => number): Case[] {
 }
 
 /** Runs one case on a loaded model. */
-export async function trace(llm: LLM, { prompt, params }: Case): Promise<Trace> {
+async function trace(llm: LLM, { prompt, params }: Case): Promise<Trace> {
   const tokenIds: number[] = [];
   const logprobs: number[] = [];
   for await (const delta of llm.stream(prompt, params)) {

@@ -5,7 +5,7 @@ const HIDDEN = 64;
 const VOCABULARY = ['<|endoftext|>', '<|im_start|>', '<|im_end|>', ...'abcdefghijklmnopqr', 'ab', 'cd', 'Ġ'];
 
 /** Header settings of a one-layer Llama with a vocabulary of 24 tokens and a context of 512. */
-export const TINY_METADATA: Readonly<Record<string, GgufWriteValue>> = {
+const TINY_METADATA: Readonly<Record<string, GgufWriteValue>> = {
   'general.architecture': 'llama',
   'general.name': 'Tiny',
   'llama.block_count': 1,

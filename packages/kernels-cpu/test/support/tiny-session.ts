@@ -5,7 +5,7 @@ import { decodeRow } from '@kvasir/quant';
 import { createTinyModel, type TinyModelSpec } from '@kvasir/testing';
 
 /** EOS of every tiny session. */
-export const EOS = 1;
+const EOS = 1;
 
 /** A small model with fixed sizes, for tests that are about something else. */
 export const PLAIN_SPEC: TinyModelSpec = {

@@ -3,7 +3,7 @@ import { createByteOfCode } from '../../src/byte-alphabet.js';
 import { TokenType } from '../../src/vocabulary.js';
 
 /** The 256 single-byte tokens of the byte-level alphabet, in byte order. */
-export const BYTE_TOKENS: readonly string[] = Array.from(createByteOfCode(), (byte, code) => ({ byte, code }))
+const BYTE_TOKENS: readonly string[] = Array.from(createByteOfCode(), (byte, code) => ({ byte, code }))
   .filter(({ byte }) => byte >= 0)
   .sort((a, b) => a.byte - b.byte)
   .map(({ code }) => String.fromCharCode(code));
