@@ -3,7 +3,7 @@ import type { Flag } from '../flags/flag.js';
 import { UsageError } from '../flags/usage-error.js';
 import { loadLlm, numberFlag } from './load-llm.js';
 import { engineFlags, modelFlags } from './model-flags.js';
-import { waitForShutdown } from './shutdown.js';
+import { onShutdownSignal } from './shutdown.js';
 
 const generateFlags: readonly Flag[] = [
   { kind: 'string', name: 'prompt', placeholder: 'TEXT', defaultText: 'stdin', description: 'What to continue.' },
@@ -57,20 +57,25 @@ export const generate: Command = {
     };
     const prompt = (flags.values.get('prompt') as string | undefined) ?? (await readStdin(context));
     const llm = await loadLlm(flags, context, { maxNumSeqs: 1 });
+    const cancel = new AbortController();
+    const ignoreSignals = onShutdownSignal(() => {
+      cancel.abort();
+      // A second one ends the process at once.
+      ignoreSignals();
+    });
     try {
       const wantsChat = flags.values.get('chat');
       if (wantsChat === true && llm.chatTemplate === undefined) {
         throw new UsageError(`--chat: ${llm.name} has no chat template; leave it out to continue plain text`);
       }
       const isChat = wantsChat !== false && llm.chatTemplate !== undefined;
-      const cancel = new AbortController();
-      void waitForShutdown().then(() => cancel.abort());
       const stream = isChat
         ? llm.chat([{ role: 'user', content: prompt }], params, { signal: cancel.signal })
         : llm.stream(prompt, params, { signal: cancel.signal });
       await print(stream, context, cancel.signal);
       return cancel.signal.aborted ? INTERRUPTED_EXIT : 0;
     } finally {
+      ignoreSignals();
       await llm.close({ drainTimeoutMs: 0 });
     }
   },

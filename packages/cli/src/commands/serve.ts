@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import type { LLM } from '@kvasir/engine';
-import { createServer, type ServerAddress } from '@kvasir/server';
+import { createServer, type KvasirServer, type ServerAddress } from '@kvasir/server';
 import type { Command, CommandContext } from '../command.js';
 import type { Flag } from '../flags/flag.js';
 import type { ParsedFlags } from '../flags/parse-flags.js';
@@ -9,7 +9,7 @@ import { formatBytes } from '../terminal/format.js';
 import { version } from '../version.js';
 import { loadLlm, modelName, numberFlag } from './load-llm.js';
 import { engineFlags, modelFlags } from './model-flags.js';
-import { waitForShutdown } from './shutdown.js';
+import { onShutdownSignal, type ShutdownSignal } from './shutdown.js';
 
 const serveFlags: readonly Flag[] = [
   ...modelFlags,
@@ -106,12 +106,12 @@ async function serveLlm(llm: LLM, flags: ParsedFlags, context: CommandContext): 
     throw error;
   });
   // Before anybody is told that there is a server: who reads it may send a signal at once.
-  const signalled = waitForShutdown();
+  const shutdown = watchForShutdown(server);
   if (apiKey === undefined && !isLoopback(host)) {
     context.stderr.write(`warning: ${host} is open to the network and there is no --api-key: anybody may use it\n`);
   }
   announce(llm, name, address, apiKey, context);
-  const signal = await signalled;
+  const signal = await shutdown.requested;
   const seconds = numberFlag(flags, 'shutdown-timeout') as number;
   const { numRunning, numWaiting } = llm.engine.stats();
   if (numRunning + numWaiting > 0) {
@@ -119,9 +119,23 @@ async function serveLlm(llm: LLM, flags: ParsedFlags, context: CommandContext): 
       `${signal}: letting ${numRunning + numWaiting} requests end, at most ${seconds} s; once more ends them now\n`,
     );
   }
-  void waitForShutdown().then(() => server.close({ drainTimeoutMs: 0 }));
   await server.close({ drainTimeoutMs: seconds * 1000 });
+  shutdown.stopWatching();
   return 0;
+}
+
+/** The first signal is for the caller; further ones end what still runs. */
+function watchForShutdown(server: KvasirServer) {
+  let stopWatching = () => {};
+  const requested = new Promise<ShutdownSignal>((resolve) => {
+    let isFirst = true;
+    stopWatching = onShutdownSignal((signal) => {
+      if (isFirst) resolve(signal);
+      else void server.close({ drainTimeoutMs: 0 });
+      isFirst = false;
+    });
+  });
+  return { requested, stopWatching };
 }
 
 function displayName(model: string): string {

@@ -3,7 +3,7 @@ export function curlLine(options: { url: string; model: string; chat: boolean; h
   // An address that means every interface is none to connect to.
   const url = options.url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:');
   const body = options.chat
-    ? { model: options.model, messages: [{ role: 'user', content: 'Why is the sky blue?' }] }
+    ? { model: options.model, messages: [{ role: 'user', content: 'Why is the sky blue?' }], max_tokens: 64 }
     : { model: options.model, prompt: 'The sky is blue because', max_tokens: 64 };
   const key = options.hasKey ? ` -H "authorization: Bearer $KVASIR_API_KEY"` : '';
   const route = options.chat ? 'chat/completions' : 'completions';
