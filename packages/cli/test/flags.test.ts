@@ -2,9 +2,11 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { serve } from '../src/commands/serve.js';
 import { closestName, editDistance } from '../src/flags/closest-name.js';
-import type { Flag } from '../src/flags/flag.js';
+import { environmentName, type Flag } from '../src/flags/flag.js';
 import { renderHelp } from '../src/flags/help.js';
+import { nameFlags } from '../src/flags/name-flags.js';
 import { parseFlags } from '../src/flags/parse-flags.js';
 
 const flags: readonly Flag[] = [
@@ -79,6 +81,23 @@ describe('other sources', () => {
     });
   });
 
+  test.each(serve.help.flags.filter(({ name }) => name !== 'config'))(
+    '--$name of serve has a variable and a key',
+    async (flag) => {
+      const text = { string: 'text', integer: '32', size: '64M', number: '0.5', boolean: 'true', choice: 'float32' }[
+        flag.kind
+      ];
+      const expected = (await parseFlags([`--${flag.name}=${text}`], serve.help.flags, {}, 1)).values.get(flag.name);
+      const variable = environmentName(flag);
+      const fromVariable = await parseFlags([], serve.help.flags, { [variable]: text }, 1);
+      expect(fromVariable.values.get(flag.name)).toBe(expected);
+      const path = config(`${flag.name}: ${text}\n`);
+      const fromFile = await parseFlags(['--config', path], serve.help.flags, {}, 1);
+      expect(fromFile.values.get(flag.name)).toBe(expected);
+      expect(fromFile.given.has(flag.name)).toBe(true);
+    },
+  );
+
   test('an empty environment variable says nothing', async () => {
     expect((await parse([], { KVASIR_PORT: '' })).values.get('port')).toBe(8000);
   });
@@ -108,6 +127,13 @@ test('distance counts insertions, deletions and substitutions', () => {
   expect(editDistance('', 'abc')).toBe(3);
   expect(closestName('serv', ['serve', 'pull'])).toBe('serve');
   expect(closestName('quux', ['serve', 'pull'])).toBeUndefined();
+});
+
+test('messages of the engine name flags', () => {
+  expect(
+    nameFlags('kvCacheMemoryBytes is 1: raise kvCacheMemoryBytes, not mykvCacheMemoryBytes, or --dtype', flags),
+  ).toBe('--kv-cache-memory-bytes is 1: raise --kv-cache-memory-bytes, not mykvCacheMemoryBytes, or --dtype');
+  expect(nameFlags('model x was made for a port', flags)).toBe('model x was made for a port');
 });
 
 test('help shows every flag with its default and its variable', () => {

@@ -1,10 +1,10 @@
-import { GOLDEN_MARGIN, GOLDEN_TOLERANCE, goldenDivergence, LLAMA_CPP_DIVERGENCE, readGoldens } from '@kvasir/testing';
+import { GOLDEN_MARGIN, GOLDEN_TOLERANCE, LLAMA_CPP_DIVERGENCE, readGoldens } from '@kvasir/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { DIVERGENCE_LOGPROBS, measureDivergence } from './support/divergence.js';
 import { loadRealModel, type Served, serveModel } from './support/real-model.js';
 
 /** Share of llama.cpp's own divergence that we allow ourselves. */
 const KL_ALLOWANCE = 1.25;
-const MAX_LOGPROBS = 512;
 
 type PromptLogprobs = (null | Record<string, { logprob: number; rank: number }>)[];
 interface CompletionBody {
@@ -85,38 +85,12 @@ describe.each(['smollm2', 'gemma3'] as const)('%s', (model) => {
   });
 
   test('auto: mean KL to float32 stays at llama.cpp’s level', { timeout: 120_000 }, async () => {
-    const divergences: number[] = [];
-    let sameTop = 0;
-    const llm = await loadRealModel(model, { maxModelLen: 512, maxLogprobs: MAX_LOGPROBS });
-    try {
-      for (const golden of goldens.score) {
-        const stream = llm.stream(golden.ids, {
-          maxTokens: 1,
-          temperature: 0,
-          promptLogprobs: MAX_LOGPROBS,
-          logprobs: MAX_LOGPROBS,
-        });
-        for await (const delta of stream) {
-          const positions = [...(delta.promptLogprobs?.slice(1) ?? []), ...(delta.logprobs ?? [])];
-          for (const [i, position] of positions.entries()) {
-            if (position === undefined) continue;
-            const own = new Map([position.chosen, ...position.top].map((each) => [each.tokenId, each.logprob]));
-            const floor = position.top.at(-1)?.logprob as number;
-            const oracle = golden.top64[i] ?? [];
-            divergences.push(goldenDivergence(oracle, (id) => own.get(id) ?? floor));
-            if (position.top[0]?.tokenId === oracle[0]?.[0]) sameTop++;
-          }
-        }
-      }
-    } finally {
-      await llm.close();
-    }
-    const mean = divergences.reduce((sum, value) => sum + value, 0) / divergences.length;
-    const agreement = (100 * sameTop) / divergences.length;
+    const llm = await loadRealModel(model, { maxModelLen: 512, maxLogprobs: DIVERGENCE_LOGPROBS });
+    const { mean, numPositions, sameTop } = await measureDivergence(llm, goldens).finally(() => llm.close());
     process.stdout.write(
-      `${model} auto: mean KL ${mean.toFixed(5)} over ${divergences.length} positions (llama.cpp ${LLAMA_CPP_DIVERGENCE[model]}), same top token ${agreement.toFixed(1)} %\n`,
+      `${model} auto: mean KL ${mean.toFixed(5)} over ${numPositions} positions (llama.cpp ${LLAMA_CPP_DIVERGENCE[model]}), same top token ${(100 * sameTop).toFixed(1)} %\n`,
     );
-    expect(divergences.length).toBeGreaterThan(350);
+    expect(numPositions).toBeGreaterThan(350);
     expect(mean).toBeLessThanOrEqual(KL_ALLOWANCE * LLAMA_CPP_DIVERGENCE[model]);
   });
 });

@@ -1,7 +1,7 @@
+import { seededRandom } from '@kvasir/testing';
 import { afterAll, describe, expect, test } from 'vitest';
 import {
   type Case,
-  createRandom,
   growingCases,
   randomCases,
   type Trace,
@@ -32,7 +32,7 @@ export function invarianceSuite({
   timeoutMs,
 }: InvarianceSettings): void {
   describe(`${model}, ${dtype}`, { timeout: timeoutMs }, () => {
-    const random = createRandom(seed);
+    const random = seededRandom(seed);
     const growing = growingCases(4, random);
     const cases = [...randomCases(model, numCases, random), ...growing];
     const started = performance.now();

@@ -14,18 +14,6 @@ export interface Trace {
   readonly logprobs: readonly number[];
 }
 
-/** xorshift32 in [0, 1). */
-export function createRandom(seed: number): () => number {
-  let state = seed >>> 0 || 1;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    state >>>= 0;
-    return state / 2 ** 32;
-  };
-}
-
 /** Random requests: real text and random ids, short and long, greedy and sampled with a seed. */
 export function randomCases(model: 'smollm2' | 'gemma3', count: number, random: () => number): Case[] {
   const texts = readGoldens(model).score.map((score) => score.ids);
