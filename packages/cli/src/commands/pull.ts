@@ -9,7 +9,7 @@ export const pull: Command = {
   help: {
     usage: 'kvasir pull [MODEL] [options]',
     summary:
-      'Fetches a model into the cache and prints its path. A download that was cut off goes on where it stopped.',
+      'Fetches a model into the cache and prints its path. A hub download that was cut off goes on where it stopped.',
     flags: modelFlags,
   },
   maxPositionals: 1,
