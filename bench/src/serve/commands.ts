@@ -23,14 +23,14 @@ export function llamaServerCommand(model: string, threads: number): ServerComman
   return { name: 'llama.cpp', command, args, model: 'bench', healthPath: '/health', timeoutMs: 60_000 };
 }
 
-/** `vllm serve` on the bfloat16 copy. */
+/** vLLM's OpenAI server on the bfloat16 copy. */
 export function vllmCommand(threads: number): ServerCommand {
   const python = requireEnvironment('KVASIR_BENCH_VLLM');
   const model = requireEnvironment('KVASIR_BENCH_VLLM_MODEL');
   const args = [
     '-m',
-    'vllm.entrypoints.cli.main',
-    'serve',
+    'vllm.entrypoints.openai.api_server',
+    '--model',
     model,
     '--host',
     '127.0.0.1',
