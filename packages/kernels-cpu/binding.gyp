@@ -7,7 +7,8 @@
     'flags_avx512_bf16': ['-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mavx512bf16'],
   },
   'target_defaults': {
-    'include_dirs': ['native/vendor/include', '../../native/include'],
+    # A checkout's own headers come before a copy that packing left behind.
+    'include_dirs': ['../../native/include', 'native/vendor/include'],
     'cflags!': ['-fno-exceptions', '-O2'],
     'cflags_cc!': ['-fno-exceptions', '-fno-rtti', '-std=gnu++14', '-std=gnu++17', '-std=gnu++20', '-O2'],
     'cflags_cc': [

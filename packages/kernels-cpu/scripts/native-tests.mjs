@@ -24,7 +24,7 @@ const names = args.filter((arg) => !arg.startsWith('-'));
 const compiler = env['CXX'] ?? 'g++';
 // Not in build/, which node-gyp empties.
 const outDir = join(root, 'node_modules', '.cache', `native-tests-${basename(compiler)}${sanitize ? '-sanitize' : ''}`);
-const includes = ['native/vendor/include', '../../native/include'].map((path) => `-I${join(root, path)}`);
+const includes = ['../../native/include', 'native/vendor/include'].map((path) => `-I${join(root, path)}`);
 const common = ['-std=c++17', '-O2', '-g1', '-Wall', '-Wextra', '-ffp-contract=off', '-pthread', ...includes];
 // GCC 12 warns inside its own intrinsics headers; clang does not know that warning.
 common.push('-Wno-maybe-uninitialized', '-Wno-unknown-warning-option');

@@ -54,6 +54,7 @@ class Compiler {
     touch(op.input);
     touch(op.input2);
     touch(op.out);
+    written(op.kind == OpKind::rope || op.kind == OpKind::softcap ? op.input : op.out);
   }
 
   // Group of the current linear phase whose columns hold everything that `op` reads of this phase; -1 when there is none.
@@ -87,20 +88,33 @@ class Compiler {
     const Rows rows = out_.buffers[static_cast<size_t>(op.input)].rows;
     if (op.bias >= 0) use_vector(op.bias);
     const int32_t activations = prepared(op.input, packed.activation_form());
-    Phase& last = out_.phases.back();
-    const bool joins = last.kind == PhaseKind::linear && last.rows == rows && prepared_before(activations);
-    Phase& phase = joins ? last : new_phase(PhaseKind::linear, rows);
+    int32_t target = linear_phase_for(activations, rows);
+    if (target < 0) {
+      new_phase(PhaseKind::linear, rows);
+      target = last_phase();
+    }
+    Phase& phase = out_.phases[static_cast<size_t>(target)];
     LinearGroup group;
     group.n = packed.shape().n;
     group.num_panels = packed.num_panels();
     group.bytes_per_panel = static_cast<int64_t>(packed.packed_bytes()) / group.num_panels;
     const int32_t out = new_value(out_value);
     group.calls.push_back({linear, activations, out, op.bias});
-    produced_by_[out] = static_cast<int32_t>(phase.groups.size());
+    if (target == last_phase()) produced_by_[out] = static_cast<int32_t>(phase.groups.size());
     phase.groups.push_back(std::move(group));
     phase.label += (phase.label.empty() ? "linear " : ", ") + kind_of_weight(op.weight);
-    touch(activations);
-    touch(out);
+    touch(activations, target);
+    touch(out, target);
+    written(out, target);
+  }
+
+  // The latest linear phase on such rows that begins after `activations` are ready; -1 when there is none.
+  int32_t linear_phase_for(int32_t activations, Rows rows) const {
+    for (int32_t i = last_phase(); i > out_.buffers[static_cast<size_t>(activations)].written_in; i--) {
+      const Phase& phase = out_.phases[static_cast<size_t>(i)];
+      if (phase.kind == PhaseKind::linear && phase.rows == rows) return i;
+    }
+    return -1;
   }
 
   void add_attention(OpSpec op, int32_t out_value) {
@@ -110,6 +124,7 @@ class Compiler {
     phase.label = "attention";
     touch(op.input);
     touch(op.out);
+    written(op.out);
   }
 
   // Name of a weight without its layer, for labels: `blk.3.attn_q.weight` and `blk.4.attn_q.weight` share a line.
@@ -167,12 +182,10 @@ class Compiler {
     phase.label += phase.label.empty() ? "prepare" : "+prepare";
     touch(value);
     touch(out);
+    written(out);
     prepared_[key] = out;
     return out;
   }
-
-  // Whether a linear that joins the current phase may read `buffer`: nothing in this phase writes it.
-  bool prepared_before(int32_t buffer) const { return produced_by_.count(buffer) == 0; }
 
   void forget_prepared(int32_t value) {
     for (auto it = prepared_.begin(); it != prepared_.end();) it = it->first.first == value ? prepared_.erase(it) : std::next(it);
@@ -210,13 +223,19 @@ class Compiler {
     return static_cast<int32_t>(out_.buffers.size()) - 1;
   }
 
-  // The last phase writes or reads `id`.
-  void touch(int32_t id) {
+  int32_t last_phase() const { return static_cast<int32_t>(out_.phases.size()) - 1; }
+
+  // Phase `phase` (the last one, unless it is named) writes or reads `id`.
+  void touch(int32_t id) { touch(id, last_phase()); }
+  void touch(int32_t id, int32_t phase) {
     if (id < 0) return;
     Buffer& buffer = out_.buffers[static_cast<size_t>(id)];
-    const auto phase = static_cast<int32_t>(out_.phases.size()) - 1;
     if (buffer.first_phase < 0) buffer.first_phase = phase;
-    buffer.last_phase = phase;
+    buffer.last_phase = std::max(buffer.last_phase, phase);
+  }
+  void written(int32_t id) { written(id, last_phase()); }
+  void written(int32_t id, int32_t phase) {
+    if (id >= 0) out_.buffers[static_cast<size_t>(id)].written_in = phase;
   }
 
   void lay_out_kv() {

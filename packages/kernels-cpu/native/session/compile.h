@@ -4,7 +4,8 @@
 //   linear     linears whose inputs are prepared, and what follows them column by column; threads share the panels
 //   attention  items of one layer; threads take them as they come
 //
-// Ops join the phase before them as long as nothing of another row or column is needed. Which thread computes a row, a panel
+// Ops join the phase before them as long as nothing of another row or column is needed; a linear also joins an earlier linear phase
+// that its input was ready for (query, key and value, with norms in between). Which thread computes a row, a panel
 // or an item changes no bit, so fusing and splitting are free choices.
 //
 // Values become buffers: one a write (a value that is written twice has two). A buffer whose whole life lies in one rows phase
@@ -25,6 +26,7 @@ struct Buffer {
   int64_t row_bytes = 0;   // a multiple of 64
   int32_t first_phase = -1;
   int32_t last_phase = -1;
+  int32_t written_in = -1; // last phase that writes it
   bool local = false;      // offset counts within the scratch of a thread, and there is one row
   int64_t offset = 0;
 };

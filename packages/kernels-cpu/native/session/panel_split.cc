@@ -6,7 +6,10 @@ namespace kvasir {
 namespace {
 
 constexpr int64_t kStripPanels = 4;
-constexpr int64_t kShortestBytes = 8192;  // of a streaming range: below, taking it costs as much as reading it
+// Bounds of a streaming range: taking a shorter one costs as much as reading it; a longer one would make the others wait long
+// when its thread loses its core.
+constexpr int64_t kShortestBytes = int64_t{8} << 10;
+constexpr int64_t kLongestBytes = int64_t{512} << 10;
 
 }  // namespace
 
@@ -23,7 +26,7 @@ PanelSplit split_panels(const std::vector<LinearGroup>& groups, int num_threads)
       split.strips.push_back({index, begin, std::min(group.num_panels, begin + kStripPanels)});
     }
     for (int64_t begin = 0; begin < group.num_panels;) {
-      const int64_t bytes = num_threads == 1 ? bytes_left : std::max(target, kShortestBytes);
+      const int64_t bytes = num_threads == 1 ? bytes_left : std::clamp(target, kShortestBytes, kLongestBytes);
       const int64_t end = std::min(group.num_panels, begin + std::max<int64_t>(1, bytes / group.bytes_per_panel));
       split.streaming.push_back({index, begin, end});
       bytes_left -= (end - begin) * group.bytes_per_panel;

@@ -166,6 +166,7 @@ void CpuSession::run_program(ModelRunner& runner) {
   epoch_.store(epoch, std::memory_order_release);
   if (spec_.trace) trace_.lap("stage");
   pool_->start([](void* self, int thread) { static_cast<CpuSession*>(self)->work(thread); }, this);
+  if (spec_.trace) trace_.lap("wake");
   work(0);
 }
 
