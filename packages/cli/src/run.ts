@@ -1,5 +1,6 @@
 import { KvasirError } from '@kvasir/interfaces';
 import type { Command, CommandContext } from './command.js';
+import { InterruptedError } from './commands/shutdown.js';
 import { closestName } from './flags/closest-name.js';
 import { renderHelp } from './flags/help.js';
 import { nameFlags } from './flags/name-flags.js';
@@ -55,6 +56,7 @@ export async function run(argv: readonly string[], context: CommandContext = pro
   } catch (error) {
     if (!isExpected(error)) throw error;
     context.stderr.write(`kvasir ${name}: ${nameFlags(error.message, command?.help.flags ?? [])}\n`);
+    if (error instanceof InterruptedError) return error.exitCode;
     return KvasirError.isInstance(error, 'ERR_USAGE') ? USAGE_EXIT : 1;
   }
 }

@@ -3,7 +3,7 @@ import type { Flag } from '../flags/flag.js';
 import { UsageError } from '../flags/usage-error.js';
 import { loadLlm, numberFlag } from './load-llm.js';
 import { engineFlags, modelFlags } from './model-flags.js';
-import { onShutdownSignal } from './shutdown.js';
+import { InterruptedError, onShutdownSignal } from './shutdown.js';
 
 const generateFlags: readonly Flag[] = [
   { kind: 'string', name: 'prompt', placeholder: 'TEXT', defaultText: 'stdin', description: 'What to continue.' },
@@ -36,9 +36,6 @@ const generateFlags: readonly Flag[] = [
   ...engineFlags.filter((flag) => flag.name !== 'max-num-seqs'),
 ];
 
-/** What shells expect of a program that Ctrl-C has ended. */
-const INTERRUPTED_EXIT = 130;
-
 /** `kvasir generate`: one prompt, streamed to the terminal. */
 export const generate: Command = {
   help: {
@@ -58,8 +55,8 @@ export const generate: Command = {
     const prompt = (flags.values.get('prompt') as string | undefined) ?? (await readStdin(context));
     const llm = await loadLlm(flags, context, { maxNumSeqs: 1 });
     const cancel = new AbortController();
-    const ignoreSignals = onShutdownSignal(() => {
-      cancel.abort();
+    const ignoreSignals = onShutdownSignal((signal) => {
+      cancel.abort(new InterruptedError(signal));
       // A second one ends the process at once.
       ignoreSignals();
     });
@@ -73,7 +70,7 @@ export const generate: Command = {
         ? llm.chat([{ role: 'user', content: prompt }], params, { signal: cancel.signal })
         : llm.stream(prompt, params, { signal: cancel.signal });
       await print(stream, context, cancel.signal);
-      return cancel.signal.aborted ? INTERRUPTED_EXIT : 0;
+      return cancel.signal.aborted ? (cancel.signal.reason as InterruptedError).exitCode : 0;
     } finally {
       ignoreSignals();
       await llm.close({ drainTimeoutMs: 0 });

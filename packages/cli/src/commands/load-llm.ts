@@ -4,6 +4,7 @@ import type { CommandContext } from '../command.js';
 import type { ParsedFlags } from '../flags/parse-flags.js';
 import { UsageError } from '../flags/usage-error.js';
 import { createPullReporter } from '../terminal/pull-reporter.js';
+import { interruptible } from './shutdown.js';
 
 /** Name or path of the model: the positional argument, else `--model`. */
 export function modelName(flags: ParsedFlags): string {
@@ -20,10 +21,14 @@ export function numberFlag(flags: ParsedFlags, name: string): number | undefined
 }
 
 /** Finds the model (fetching it with a progress bar if need be) and loads it on the CPU backend. */
-export async function loadLlm(
+export function loadLlm(flags: ParsedFlags, context: CommandContext, extra: Partial<LoadOptions> = {}): Promise<LLM> {
+  return interruptible((signal) => load(flags, context, { ...extra, signal }));
+}
+
+async function load(
   flags: ParsedFlags,
   context: CommandContext,
-  extra: Partial<LoadOptions> = {},
+  { signal, ...extra }: Partial<LoadOptions> & { signal: AbortSignal },
 ): Promise<LLM> {
   const blockSize = numberFlag(flags, 'block-size') as number;
   if (blockSize % 16 !== 0) throw new UsageError(`--block-size: expected a multiple of 16, got ${blockSize}`);
@@ -32,7 +37,9 @@ export async function loadLlm(
   const reporter = createPullReporter(name, context.stderr);
   const [{ createCpuBackend }, resolved] = await Promise.all([
     import('@kvasir/kernels-cpu'),
-    resolveModel(name, { offline, env: context.environment, ...reporter.callbacks }).finally(() => reporter.close()),
+    resolveModel(name, { offline, env: context.environment, signal, ...reporter.callbacks }).finally(() =>
+      reporter.close(),
+    ),
   ]);
   const numThreads = numberFlag(flags, 'threads');
   return LLM.load({
@@ -47,6 +54,7 @@ export async function loadLlm(
     blockSize,
     seed: numberFlag(flags, 'seed'),
     numThreads,
+    signal,
     ...extra,
   });
 }

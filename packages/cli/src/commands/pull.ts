@@ -3,6 +3,7 @@ import type { Command } from '../command.js';
 import { createPullReporter } from '../terminal/pull-reporter.js';
 import { modelName } from './load-llm.js';
 import { modelFlags } from './model-flags.js';
+import { interruptible } from './shutdown.js';
 
 /** `kvasir pull`: fetches a model into the cache. */
 export const pull: Command = {
@@ -17,7 +18,8 @@ export const pull: Command = {
     const name = modelName(flags);
     const reporter = createPullReporter(name, context.stderr);
     const offline = flags.values.get('offline') === true;
-    const model = await resolveModel(name, { offline, env: context.environment, ...reporter.callbacks }).finally(() =>
+    const options = { offline, env: context.environment, ...reporter.callbacks };
+    const model = await interruptible((signal) => resolveModel(name, { ...options, signal })).finally(() =>
       reporter.close(),
     );
     context.stdout.write(`${model.path}\n`);

@@ -9,7 +9,7 @@ import { formatBytes } from '../terminal/format.js';
 import { version } from '../version.js';
 import { loadLlm, modelName, numberFlag } from './load-llm.js';
 import { engineFlags, modelFlags } from './model-flags.js';
-import { onShutdownSignal, type ShutdownSignal } from './shutdown.js';
+import { InterruptedError, onShutdownSignal, type ShutdownSignal } from './shutdown.js';
 
 const serveFlags: readonly Flag[] = [
   ...modelFlags,
@@ -78,10 +78,13 @@ export const serve: Command = {
   },
   maxPositionals: 1,
   async run(flags, context) {
-    const llm = await loadLlm(flags, context, {
-      maxLogprobs: numberFlag(flags, 'max-logprobs'),
-      maxQueuedRequests: numberFlag(flags, 'max-queue'),
+    const sizes = { maxLogprobs: numberFlag(flags, 'max-logprobs'), maxQueuedRequests: numberFlag(flags, 'max-queue') };
+    const llm = await loadLlm(flags, context, sizes).catch((error: unknown) => {
+      if (error instanceof InterruptedError) return undefined;
+      throw error;
     });
+    // Asked to end before it began: nothing was lost.
+    if (llm === undefined) return 0;
     try {
       return await serveLlm(llm, flags, context);
     } finally {

@@ -1,3 +1,6 @@
+import { constants } from 'node:os';
+import { KvasirError } from '@kvasir/interfaces';
+
 /** A signal that asks a program to end. */
 export type ShutdownSignal = 'SIGINT' | 'SIGTERM';
 
@@ -12,4 +15,35 @@ export function onShutdownSignal(listener: (signal: ShutdownSignal) => void): ()
     process.off('SIGINT', listener);
     process.off('SIGTERM', listener);
   };
+}
+
+/** A signal came while a model was fetched or loaded. */
+export class InterruptedError extends KvasirError {
+  /** What shells report of a program that this signal has ended. */
+  readonly exitCode: number;
+
+  constructor(signal: ShutdownSignal) {
+    super('ERR_INTERRUPTED', `interrupted by ${signal}`);
+    this.exitCode = 128 + constants.signals[signal];
+  }
+}
+
+/**
+ * Does work that a signal cancels, so that it cleans up after itself; a second signal ends the process.
+ * @throws {@link InterruptedError}
+ */
+export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const cancel = new AbortController();
+  const ignoreSignals = onShutdownSignal((signal) => {
+    ignoreSignals();
+    cancel.abort(new InterruptedError(signal));
+  });
+  try {
+    return await work(cancel.signal);
+  } catch (error) {
+    cancel.signal.throwIfAborted();
+    throw error;
+  } finally {
+    ignoreSignals();
+  }
 }
