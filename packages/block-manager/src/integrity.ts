@@ -12,7 +12,7 @@ export interface Bookkeeping {
   readonly blockSize: number;
 }
 
-/** @throws {@link InvariantError} at the first inconsistency between tables, counts, hashes and the pool. */
+/** @throws `InvariantError` at the first inconsistency between tables, counts, hashes and the pool. */
 export function checkBookkeeping({ pool, sequences, groups, blockSize }: Bookkeeping): void {
   const holders = new Int32Array(pool.size + 1);
   const groupOf = new Int32Array(pool.size + 1).fill(-1);

@@ -16,7 +16,7 @@ export interface KvCacheManagerOptions {
 
 const KNOWN = ['numBlocks', 'blockSize', 'groups', 'enablePrefixCaching', 'hashSeed'];
 
-/** @throws {@link InvalidArgumentError} naming the first option that cannot be used. */
+/** @throws `InvalidArgumentError` naming the first option that cannot be used. */
 export function checkOptions(options: KvCacheManagerOptions): void {
   for (const name of Object.keys(options)) {
     if (!KNOWN.includes(name)) {

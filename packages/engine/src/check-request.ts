@@ -4,7 +4,7 @@ import { PromptTooLongError } from './errors.js';
 
 /**
  * Holds a request to the limits of its engine.
- * @throws {@link PromptTooLongError} and {@link InvalidArgumentError}.
+ * @throws {@link PromptTooLongError} and `InvalidArgumentError`.
  */
 export function checkRequest({ promptTokenIds, sampling }: GenerateRequest, limits: EngineLimits): void {
   if (promptTokenIds.length === 0) {

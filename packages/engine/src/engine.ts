@@ -69,7 +69,7 @@ export class Engine {
   /**
    * Queues a request; it may be part of the very next step.
    * @throws {@link QueueFullError}, {@link PromptTooLongError}, {@link DuplicateRequestError}, {@link EngineClosedError} and
-   * {@link InvalidArgumentError}, at once; nothing was queued.
+   * `InvalidArgumentError`, at once; nothing was queued.
    */
   submit(request: GenerateRequest, options: SubmitOptions = {}): OutputStream {
     this.#checkOpen();
@@ -145,7 +145,7 @@ export class Engine {
     return this.close();
   }
 
-  /** @throws {@link InvariantError} when requests, scheduler and KV cache disagree. */
+  /** @throws `InvariantError` when requests, scheduler and KV cache disagree. */
   checkIntegrity(): void {
     const { scheduler, kvCache } = this.#options;
     scheduler.checkIntegrity();

@@ -42,7 +42,7 @@ const MAX_INT32 = 0x7fffffff;
 /**
  * Fills in defaults and checks every field.
  * @param drawSeed - Called only when `options.seed` is absent.
- * @throws {@link InvalidArgumentError} Naming the first field that cannot be used, unknown fields included.
+ * @throws `InvalidArgumentError` Naming the first field that cannot be used, unknown fields included.
  */
 export function completeSampling(options: SamplingOptions, drawSeed: () => bigint): SamplingParams {
   for (const name of Object.keys(options)) {

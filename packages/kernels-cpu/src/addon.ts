@@ -87,7 +87,7 @@ let addon: Addon | undefined;
 
 /**
  * Loads the addon on first use: a local build, else the prebuild of this platform.
- * @throws {@link KvasirError} `ERR_ADDON_NOT_FOUND` When neither is there or loads.
+ * @throws `KvasirError` `ERR_ADDON_NOT_FOUND` When neither is there or loads.
  */
 export function loadAddon(): Addon {
   if (addon !== undefined) return addon;

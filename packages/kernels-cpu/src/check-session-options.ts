@@ -5,7 +5,7 @@ const KV_DTYPES = ['auto', 'float32', 'float16', 'bfloat16'];
 /** Tokens a key tile of the attention kernels; blocks are whole tiles. */
 const KV_TILE = 16;
 
-/** @throws {@link InvalidArgumentError} Naming the option, what it is and what was expected. */
+/** @throws `InvalidArgumentError` Naming the option, what it is and what was expected. */
 export function checkSessionOptions(options: SessionOptions): void {
   if (options.programs.length < 1)
     throw new InvalidArgumentError('programs', 'programs is empty: expected one or more');
@@ -30,7 +30,7 @@ export function checkSessionOptions(options: SessionOptions): void {
   for (const id of options.eosTokenIds) integer('eosTokenIds', id, 0, (options.programs[0]?.vocabSize ?? 1) - 1);
 }
 
-/** @throws {@link InvalidArgumentError} Unless `value` is a whole number from `low` to `high`. */
+/** @throws `InvalidArgumentError` Unless `value` is a whole number from `low` to `high`. */
 export function integer(name: string, value: number, low: number, high: number): void {
   if (Number.isSafeInteger(value) && value >= low && value <= high) return;
   throw new InvalidArgumentError(name, `${name} is ${value}: expected a whole number from ${low} to ${high}`);

@@ -111,8 +111,8 @@ export class CpuBackend implements Backend {
 
 /**
  * A backend on this machine's CPU.
- * @throws {@link InvalidArgumentError} For a kernel path that the CPU lacks, or an option that does not exist.
- * @throws {@link KvasirError} `ERR_ADDON_NOT_FOUND` When there is no native build for this platform.
+ * @throws `InvalidArgumentError` For a kernel path that the CPU lacks, or an option that does not exist.
+ * @throws `KvasirError` `ERR_ADDON_NOT_FOUND` When there is no native build for this platform.
  */
 export function createCpuBackend(options: CpuBackendOptions = {}): CpuBackend {
   const known = ['isa', 'numThreads', 'traceOps'];

@@ -11,7 +11,7 @@ export interface KernelPath {
 /**
  * Chooses the path: `requested`, else the best one that the machine has.
  * @param requestedBy - Where the request came from, for the message.
- * @throws {@link InvalidArgumentError} For a path that the machine lacks or that does not exist.
+ * @throws `InvalidArgumentError` For a path that the machine lacks or that does not exist.
  */
 export function chooseKernelPath(cpu: CpuInfo, requested: string | undefined, requestedBy: string): KernelPath {
   const isa = requested === undefined ? cpu.isas[0] : cpu.isas.find((candidate) => candidate === requested);

@@ -15,7 +15,7 @@ export interface ReadBandwidthOptions {
  * Reads a buffer several times over and takes the best pass. Decoding is bound by this number: a token reads every weight once.
  * Threads of its own compute; the event loop stays free. The buffer is freed at the end.
  * @returns Bytes a second.
- * @throws {@link InvalidArgumentError} For sizes outside the ranges.
+ * @throws `InvalidArgumentError` For sizes outside the ranges.
  */
 export async function measureReadBandwidth({
   bytes = 256 * 2 ** 20,

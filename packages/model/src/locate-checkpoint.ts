@@ -16,7 +16,7 @@ const PICKLE = new Set(['.bin', '.pt', '.pth', '.ckpt', '.pkl']);
 /**
  * Decides what `path` is: a GGUF or safetensors file, or a folder that holds a model.
  * @throws {@link InvalidCheckpointError} If there is nothing to open there.
- * @throws {@link UnsupportedError} For pickle files, which may run code when they are read.
+ * @throws `UnsupportedError` For pickle files, which may run code when they are read.
  */
 export async function locateCheckpoint(path: string): Promise<CheckpointLocation> {
   const found = await stat(path).catch((cause: NodeJS.ErrnoException) => {

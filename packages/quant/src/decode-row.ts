@@ -28,7 +28,7 @@ const BLOCK_DECODERS: Readonly<Record<BlockLayout, BlockDecoder>> = {
  * rounded once, so this is the oracle that kernels are compared to, written to be read and not to be fast.
  * @param bytes - Exactly the bytes of those elements; unchanged.
  * @throws {@link EncodingSizeError} If `bytes` or `numElements` do not fit the encoding.
- * @throws {@link UnsupportedError} For grouped encodings.
+ * @throws `UnsupportedError` For grouped encodings.
  */
 export function decodeRow(encoding: Encoding, bytes: Uint8Array, numElements: number): Float32Array {
   const expected = encodedBytes(encoding, numElements);

@@ -27,7 +27,7 @@ const BLOCK_ENCODERS: Readonly<Record<BlockLayout, BlockEncoder>> = {
  * models, not a quantizer to publish weights with.
  * @param values - A row, or several rows one after the other; finite.
  * @throws {@link EncodingSizeError} If `values` is not a whole number of blocks.
- * @throws {@link UnsupportedError} For grouped encodings.
+ * @throws `UnsupportedError` For grouped encodings.
  */
 export function encodeRow(encoding: Encoding, values: Float32Array): Uint8Array {
   const bytes = new Uint8Array(encodedBytes(encoding, values.length));

@@ -37,7 +37,7 @@ export function encodingBlockSize(encoding: DenseEncoding | BlockEncoding): numb
 /**
  * Bytes of `numElements` elements.
  * @throws {@link EncodingSizeError} If `numElements` is not a whole number of blocks.
- * @throws {@link UnsupportedError} For an encoding whose parts lie in several tensors.
+ * @throws `UnsupportedError` For an encoding whose parts lie in several tensors.
  */
 export function encodedBytes(encoding: Encoding, numElements: number): number {
   if (encoding.kind === 'dense') return numElements * DENSE_BYTES[encoding.dtype];

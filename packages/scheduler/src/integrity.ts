@@ -14,7 +14,7 @@ export interface Bookkeeping {
   readonly plans: PlanRing;
 }
 
-/** @throws {@link InvariantError} at the first inconsistency between sequences, queues, slots and plans. */
+/** @throws `InvariantError` at the first inconsistency between sequences, queues, slots and plans. */
 export function checkBookkeeping({ sequences, running, waiting, slots, plans }: Bookkeeping): void {
   running.checkIntegrity();
   waiting.checkIntegrity();

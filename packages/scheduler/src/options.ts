@@ -28,7 +28,7 @@ const DEFAULTS = { maxInFlight: 1, longPrefillTokenThreshold: Number.MAX_SAFE_IN
 const REQUIRED = ['kvCache', 'maxNumSeqs', 'maxNumBatchedTokens', 'maxModelLen'];
 const KNOWN = [...REQUIRED, 'maxNumOutputs', ...Object.keys(DEFAULTS)];
 
-/** @throws {@link InvalidArgumentError} naming the first option that cannot be used. */
+/** @throws `InvalidArgumentError` naming the first option that cannot be used. */
 export function resolveOptions(options: SchedulerOptions): ResolvedOptions {
   for (const name of Object.keys(options)) {
     if (!KNOWN.includes(name)) {

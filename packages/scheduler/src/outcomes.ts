@@ -1,7 +1,7 @@
 import { InvalidArgumentError, type RowOutcome } from '@kvasir/interfaces';
 import type { PlanRecord, RowRecord } from './plan-ring.js';
 
-/** @throws {@link InvalidArgumentError} for outcomes that cannot have come from `plan`. */
+/** @throws `InvalidArgumentError` for outcomes that cannot have come from `plan`. */
 export function checkOutcomes(plan: PlanRecord, outcomes: readonly RowOutcome[]): void {
   if (outcomes.length !== plan.rows.length) {
     throw new InvalidArgumentError(

@@ -81,7 +81,7 @@ export class PlanRing {
     plan.finish(++this.#numMade);
   }
 
-  /** @throws {@link InvalidArgumentError} unless `plan` is the oldest uncommitted one. */
+  /** @throws `InvalidArgumentError` unless `plan` is the oldest uncommitted one. */
   checkOldest(plan: StepPlan): PlanRecord {
     const oldest = this.#plans[this.#numCommitted % this.#plans.length] as PlanRecord;
     if (this.numUncommitted === 0 || plan !== oldest) {

@@ -103,7 +103,7 @@ export class ScheduledSequence implements PolicyView {
   }
 }
 
-/** @throws {@link InvalidArgumentError} for a spec that means nothing. */
+/** @throws `InvalidArgumentError` for a spec that means nothing. */
 export function checkSpec({ id, promptTokenIds, maxLength }: SequenceSpec): void {
   if (!Number.isSafeInteger(id) || id < 1)
     throw new InvalidArgumentError('id', `id is ${id}: expected a positive integer`);

@@ -51,7 +51,7 @@ const ABORT_GRACE_MS = 500;
 
 /**
  * Puts a model on the wire: OpenAI's chat and completions, vLLM's tokenize and metrics.
- * @throws {@link InvalidArgumentError} Naming an option that is unknown or unusable.
+ * @throws `InvalidArgumentError` Naming an option that is unknown or unusable.
  */
 export function createServer(model: ServedModel, options: KvasirServerOptions = {}): KvasirServer {
   const resolved = resolveOptions(options, model.engine.limits.maxLogprobs);

@@ -29,7 +29,7 @@ export class Generation {
 
   /**
    * Submits every request, or none.
-   * @throws {@link KvasirError} What `submit` threw; requests submitted before are aborted.
+   * @throws `KvasirError` What `submit` threw; requests submitted before are aborted.
    */
   constructor(engine: ServedEngine, requests: readonly GenerateRequest[], options: GenerationOptions) {
     this.#engine = engine;

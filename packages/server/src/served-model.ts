@@ -32,7 +32,7 @@ export interface ServedEngine {
   /**
    * Admits a request. Deltas wait for a slow consumer by growing, never by queueing.
    * @param options - `arrivalMs`: when the HTTP request came, on the clock of `performance.now()`.
-   * @throws {@link KvasirError} `ERR_QUEUE_FULL` when the admission queue has no room.
+   * @throws `KvasirError` `ERR_QUEUE_FULL` when the admission queue has no room.
    */
   submit(request: GenerateRequest, options: { readonly arrivalMs: number }): AsyncIterable<OutputDelta>;
 

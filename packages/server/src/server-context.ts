@@ -39,7 +39,7 @@ export function servedName(context: ServerContext, asked: string | undefined): s
 
 /**
  * Token ids of a rendered chat.
- * @throws {@link RequestError} `ERR_NO_CHAT_TEMPLATE`. @throws {@link KvasirError} `ERR_CHAT_TEMPLATE`.
+ * @throws {@link RequestError} `ERR_NO_CHAT_TEMPLATE`. @throws `KvasirError` `ERR_CHAT_TEMPLATE`.
  */
 export function encodeChat(
   { model, promptBound }: ServerContext,
@@ -60,7 +60,7 @@ export function encodeChat(
 
 /**
  * Submits requests on behalf of one HTTP request. If its socket closes before the answer is complete, they are aborted.
- * @throws {@link KvasirError} What `submit` threw.
+ * @throws `KvasirError` What `submit` threw.
  */
 export function startGeneration(
   context: ServerContext,

@@ -70,7 +70,7 @@ const MINIMUMS = {
 
 /**
  * @param engineMaxLogprobs - What the engine was sized for.
- * @throws {@link InvalidArgumentError} Naming an option that is unknown or unusable.
+ * @throws `InvalidArgumentError` Naming an option that is unknown or unusable.
  */
 export function resolveOptions(options: KvasirServerOptions, engineMaxLogprobs: number): ResolvedServerOptions {
   const known = [...Object.keys(DEFAULTS), 'maxLogprobs', 'servedModelNames', 'metricsRegistry', 'version'];

@@ -19,7 +19,7 @@ interface DecoderStep {
 /**
  * Applies the decoder token by token, so that text can be decoded as it arrives. Understands the byte-level,
  * SentencePiece (`Replace ▁`, `ByteFallback`, `Fuse`, `Strip`), `Metaspace` and `WordPiece` families.
- * @throws {@link UnsupportedError} If the decoder is of another family.
+ * @throws `UnsupportedError` If the decoder is of another family.
  */
 export function decodeVocabulary(source: HuggingFaceVocabulary): DecodedVocabulary {
   const steps = flatten(source.decoder as DecoderStep | null);

@@ -8,7 +8,7 @@ import { VocabularyTokenizer } from './vocabulary-tokenizer.js';
  * The token strings and merge rules of a GGUF source are not kept.
  * @throws {@link InvalidVocabularyError} If the vocabulary contradicts itself.
  * @throws {@link UnknownPreTokenizerError} If a GGUF pre-tokenizer is not known.
- * @throws {@link UnsupportedError} If a `tokenizer.json` decodes in a way that has no incremental form here.
+ * @throws `UnsupportedError` If a `tokenizer.json` decodes in a way that has no incremental form here.
  */
 export async function loadTokenizer(source: TokenizerSource): Promise<Tokenizer> {
   switch (source.kind) {

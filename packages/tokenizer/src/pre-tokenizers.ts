@@ -110,7 +110,7 @@ const FAMILIES: readonly Family[] = [
   },
 ];
 
-/** Names that {@link findPreTokenizer} knows (`tokenizer.ggml.pre` of a GGUF file). */
+/** Names of the splitting rules that are known (`tokenizer.ggml.pre` of a GGUF file). */
 export function supportedPreTokenizers(): string[] {
   return FAMILIES.flatMap((family) => family.names).sort();
 }

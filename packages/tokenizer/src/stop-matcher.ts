@@ -37,7 +37,7 @@ export class StopMatcher {
   #held = '';
   #stop: string | undefined;
 
-  /** @throws {@link InvalidArgumentError} If a stop string is empty. */
+  /** @throws `InvalidArgumentError` If a stop string is empty. */
   constructor(stops: readonly string[], options: StopMatcherOptions = {}) {
     this.#includeStop = options.includeStop ?? false;
     for (const stop of stops) this.#add(stop);

@@ -2,6 +2,7 @@
 export interface BarStream {
   readonly isTTY?: boolean;
   readonly columns?: number;
+  /** Takes text as it is; what it returns is not read. */
   write(text: string): unknown;
 }
 

@@ -56,7 +56,7 @@ export class LLM {
 
   /**
    * Opens a model, settles every limit, and loads it. The event loop is not blocked.
-   * @throws {@link InvalidArgumentError} For an option that cannot be used.
+   * @throws `InvalidArgumentError` For an option that cannot be used.
    * @throws {@link InsufficientMemoryError} If it does not fit; nothing was loaded.
    */
   static async load(options: LoadOptions): Promise<LLM> {
@@ -79,7 +79,7 @@ export class LLM {
 
   /**
    * Starts a generation. It runs whether or not the stream is read; leaving the loop ends it.
-   * @throws As {@link Engine.submit}, and {@link InvalidArgumentError} for parameters.
+   * @throws As {@link Engine.submit}, and `InvalidArgumentError` for parameters.
    */
   stream(prompt: Prompt, params: SamplingOptions = {}, { signal }: CallOptions = {}): OutputStream {
     const promptTokenIds = typeof prompt === 'string' ? this.tokenizer.encode(prompt) : Int32Array.from(prompt);
@@ -88,7 +88,7 @@ export class LLM {
 
   /**
    * Answers a conversation through the model's chat template.
-   * @throws {@link InvalidArgumentError} If the model has none.
+   * @throws `InvalidArgumentError` If the model has none.
    */
   chat(messages: readonly ChatMessage[], params: SamplingOptions = {}, { signal }: CallOptions = {}): OutputStream {
     if (this.chatTemplate === undefined) {

@@ -89,7 +89,7 @@ const KNOWN: readonly (keyof LoadOptions)[] = [
 /** Rows of logits a step beside those of running sequences: prompt log-probabilities use them. */
 const MIN_OUTPUTS = 64;
 
-/** @throws {@link InvalidArgumentError} Naming the first option that cannot be used, unknown ones included. */
+/** @throws `InvalidArgumentError` Naming the first option that cannot be used, unknown ones included. */
 export function resolveSizes(options: LoadOptions): LoadSizes {
   for (const name of Object.keys(options)) {
     if (!KNOWN.includes(name as keyof LoadOptions)) {

@@ -5,7 +5,7 @@ const NAMES = ['f32', 'f16', 'bf16', 'q4_0', 'q4_1', 'q5_0', 'q5_1', 'q8_0', 'q4
 
 /**
  * Index of an encoding in the native kernels.
- * @throws {@link UnsupportedError} For an encoding that has no kernel yet.
+ * @throws `UnsupportedError` For an encoding that has no kernel yet.
  */
 export function encodingIndex(encoding: Encoding, weightName: string): number {
   const name =

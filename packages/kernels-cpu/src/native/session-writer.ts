@@ -5,7 +5,7 @@ export class SessionWriter {
   readonly #numbers: number[] = [];
   readonly #texts: string[] = [];
 
-  /** Appends a whole number of a range. @throws {@link KvasirError} `ERR_INVALID_PROGRAM`. */
+  /** Appends a whole number of a range. @throws `KvasirError` `ERR_INVALID_PROGRAM`. */
   integer(what: string, value: number, low: number, high: number): this {
     if (!Number.isSafeInteger(value) || value < low || value > high) {
       throw new KvasirError(
@@ -17,7 +17,7 @@ export class SessionWriter {
     return this;
   }
 
-  /** Appends a finite number. @throws {@link KvasirError} `ERR_INVALID_PROGRAM`. */
+  /** Appends a finite number. @throws `KvasirError` `ERR_INVALID_PROGRAM`. */
   number(what: string, value: number): this {
     if (!Number.isFinite(value)) {
       throw new KvasirError('ERR_INVALID_PROGRAM', `${what} is ${value}: expected a finite number`);

@@ -22,8 +22,8 @@ const OP_KINDS = [
 
 /**
  * Writes a Program as native/session/read_program.cc reads it.
- * @throws {@link UnsupportedError} For an encoder, an op or an encoding that this backend does not build.
- * @throws {@link KvasirError} `ERR_INVALID_PROGRAM` For a number out of range.
+ * @throws `UnsupportedError` For an encoder, an op or an encoding that this backend does not build.
+ * @throws `KvasirError` `ERR_INVALID_PROGRAM` For a number out of range.
  */
 export function writeProgram(out: SessionWriter, program: Program): void {
   if (program.kind !== 'decoder') {

@@ -21,7 +21,7 @@ export interface ProgramRun {
   readonly outputs: readonly number[];
 }
 
-/** @throws {@link UnsupportedError} For an op that this interpreter does not build. */
+/** @throws `UnsupportedError` For an op that this interpreter does not build. */
 export function checkOps({ ops }: Program): void {
   for (const { op } of ops) {
     if (op === 'moeRoute' || op === 'allReduce' || op === 'pool') {

@@ -9,7 +9,7 @@ const ARCHITECTURES: readonly Architecture[] = [llama, gemma3] as readonly Archi
 /**
  * Finds the family of a checkpoint.
  * @param names - Which list of the architecture `name` is looked up in.
- * @throws {@link UnsupportedError} Naming the ones that are built.
+ * @throws `UnsupportedError` Naming the ones that are built.
  */
 export function findArchitecture(path: string, names: 'ggufNames' | 'huggingFaceNames', name: string): Architecture {
   const found = ARCHITECTURES.find((architecture) => architecture[names].includes(name));

@@ -3,7 +3,7 @@ import { InvariantError, type Op, type Program, type ValueId, type ValueRows, ty
 /**
  * Checks that a Program means something: every reference exists, every value is written before it is read, once only (in-place ops aside),
  * widths and rows agree, and every KV layer is in one group and written before it is read.
- * @throws {@link InvariantError} Naming the op; a Program comes from code, so a bad one is a bug.
+ * @throws `InvariantError` Naming the op; a Program comes from code, so a bad one is a bug.
  */
 export function validateProgram(program: Program): void {
   new Validator(program).run();

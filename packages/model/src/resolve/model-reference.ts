@@ -13,7 +13,7 @@ const HUB_ID = /^(?<repository>[\w-][\w.-]*\/[\w-][\w.-]*)(?::(?<file>[\w][\w./-
 
 /**
  * Reads a model's name: a path that exists, a catalogue name, or `org/name[:file-or-quant][@revision]`.
- * @throws {@link InvalidArgumentError} For anything else, naming the catalogue.
+ * @throws `InvalidArgumentError` For anything else, naming the catalogue.
  */
 export function parseModelReference(name: string, catalogue: readonly CatalogueEntry[]): ModelReference {
   const entry = catalogue.find((known) => known.name === name);

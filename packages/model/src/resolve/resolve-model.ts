@@ -44,7 +44,7 @@ export interface ResolvedModel {
  * Finds a model, pulling it if needed. A cached model costs a few `stat` calls: no network, no Python, no hashing.
  * @param name - A path, a catalogue name (`smollm2-135m`), or a hub id `org/name[:file-or-quant][@revision]`.
  * @throws {@link ModelUnavailableError} Naming everything that was tried.
- * @throws {@link InvalidArgumentError} If the name means nothing.
+ * @throws `InvalidArgumentError` If the name means nothing.
  */
 export async function resolveModel(name: string, options: ResolveModelOptions = {}): Promise<ResolvedModel> {
   const reference = parseModelReference(name, options.catalogue ?? CATALOGUE);

@@ -17,7 +17,7 @@ export interface CollectedOutput {
 /**
  * Reads a generation to its end.
  * @returns One output a prompt, in their order.
- * @throws {@link KvasirError} What ended the generation early.
+ * @throws `KvasirError` What ended the generation early.
  */
 export async function collect(generation: Generation, numPrompts: number): Promise<readonly CollectedOutput[]> {
   const parts: OutputDelta[][] = Array.from({ length: numPrompts }, () => []);

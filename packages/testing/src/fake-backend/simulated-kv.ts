@@ -35,7 +35,7 @@ export class SimulatedKv {
 
   /**
    * Reads the token at `position` through the table and returns its prefix hash.
-   * @throws {@link InvariantError} If the cell does not hold what the sequence wrote there.
+   * @throws `InvariantError` If the cell does not hold what the sequence wrote there.
    */
   read(table: readonly number[], group: number, position: number, tokenId: number, prefix: number): number {
     const block = this.#block(table, group, position);

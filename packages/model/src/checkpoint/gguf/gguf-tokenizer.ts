@@ -8,7 +8,7 @@ const TEMPLATE_KEY = 'tokenizer.chat_template';
 
 /**
  * What a GGUF header says about its vocabulary.
- * @throws {@link UnsupportedError} For a vocabulary kind other than byte-level BPE (`gpt2`) and SentencePiece (`llama`).
+ * @throws `UnsupportedError` For a vocabulary kind other than byte-level BPE (`gpt2`) and SentencePiece (`llama`).
  */
 export function ggufTokenizerSource(file: string, metadata: ReadonlyMap<string, GgufValue>): TokenizerSource {
   const fields = FieldReader.ofMap(file, 'tokenizer.ggml.', metadata);

@@ -6,7 +6,7 @@ import { checkDiskSpace, explainWriteError } from '../cache/disk-space.js';
 import { PartialFile } from './partial-file.js';
 import { causeText, type FollowedResponse, request } from './request.js';
 
-/** What {@link downloadFile} fetches. */
+/** What `downloadFile` fetches. */
 export interface DownloadOptions {
   readonly url: string;
   /** Where the finished file goes; `<path>.part` is its partial form and survives failures. */

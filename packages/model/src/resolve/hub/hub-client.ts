@@ -123,7 +123,7 @@ function isSafeName(name: string): boolean {
   );
 }
 
-/** @throws {@link UnsupportedError} Saying that a repository holds pickle files alone. */
+/** @throws `UnsupportedError` Saying that a repository holds pickle files alone. */
 export function refusePickleOnly(repository: HubRepository): void {
   const pickle = repository.files.find(({ name }) => /\.(bin|pt|pth|ckpt)$/.test(name));
   if (pickle === undefined) return;

@@ -26,7 +26,7 @@ const PREFERRED_QUANT = 'q4_k_m';
 /**
  * Chooses the files of a model.
  * @param wanted - A file's name, or a part of a GGUF name such as `Q4_K_M`. Without it: safetensors, else the only GGUF, else its Q4_K_M.
- * @throws {@link InvalidArgumentError} Listing what there is, when nothing or more than one fits.
+ * @throws `InvalidArgumentError` Listing what there is, when nothing or more than one fits.
  */
 export function selectHubFiles(repository: HubRepository, wanted?: string): HubSelection {
   const ggufs = groupSplits(repository.files.filter(({ name }) => name.endsWith('.gguf')));
