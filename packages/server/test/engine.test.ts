@@ -1,5 +1,5 @@
 import { type Engine, LLM } from '@kvasir/engine';
-import { createFakeBackend, createFakeProgram } from '@kvasir/testing';
+import { byteTokenizerSource, createFakeBackend, createFakeProgram } from '@kvasir/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createServer, type KvasirServer, type ServedModel } from '../src/index.js';
 import { jsonOf, post, postOk, readEvents, until } from './support/client.js';
@@ -8,27 +8,14 @@ type ModelDescription = Exclude<Parameters<typeof LLM.load>[0]['model'], string>
 
 const EOS = 256;
 
-/** The fake backend under a real engine and tokenizer: one token a byte, in the alphabet of byte-level BPE. */
+/** The fake backend under a real engine and tokenizer. */
 function tinyModel(): ModelDescription {
-  const isPrintable = (byte: number) => (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte !== 0xad);
-  let shifted = 256;
-  const bytes = Array.from({ length: 256 }, (_, byte) => String.fromCharCode(isPrintable(byte) ? byte : shifted++));
   return {
     name: 'tiny',
     architecture: 'fake',
     format: 'gguf',
     program: createFakeProgram({ vocabSize: EOS + 1, maxPositions: 256 }),
-    tokenizer: {
-      kind: 'gguf-bpe',
-      preTokenizer: 'smollm',
-      vocabSize: EOS + 1,
-      tokens: [...bytes, '<eos>'],
-      tokenTypes: new Int32Array(EOS + 1).fill(1).fill(3, EOS),
-      merges: [],
-      eosTokenId: EOS,
-      addBos: false,
-      addEos: false,
-    },
+    tokenizer: byteTokenizerSource(),
     chatTemplate: "{% for message in messages %}{{ message['role'] }}:{{ message['content'] }};{% endfor %}",
     generation: { eosTokenIds: [EOS] },
     maxPositions: 256,

@@ -1,3 +1,4 @@
+export { byteTokenizerSource } from './fake-backend/byte-tokenizer-source.js';
 export { createFakeBackend, type FakeBackend, type FakeBackendOptions } from './fake-backend/fake-backend.js';
 export { createFakeProgram, type FakeProgramOptions } from './fake-backend/fake-program.js';
 export { FakeSession, type FakeSessionControl, fakeLogits } from './fake-backend/fake-session.js';
