@@ -26,6 +26,14 @@ describe('LLM', () => {
     expect(fromIds?.tokenIds).toEqual(completion?.tokenIds);
   });
 
+  it('refuses what is no token id instead of rounding it', async () => {
+    await using llm = await load();
+    for (const wrong of [1.5, Number.NaN, 2 ** 32 + 1, -1]) {
+      expect(() => llm.stream([1, wrong])).toThrow(/token/);
+    }
+    await expect(llm.generate([[1, 1.5]])).rejects.toMatchObject({ code: 'ERR_INVALID_ARGUMENT', parameter: 'prompt' });
+  });
+
   it('generates many prompts in order, more than the engine takes at a time', async () => {
     await using llm = await load({ maxNumSeqs: 2, maxQueuedRequests: 2 });
     const prompts = Array.from({ length: 20 }, (_, i) => `prompt ${i}`);

@@ -84,6 +84,8 @@ export interface Tokenizer {
   tokenId(content: string): number | undefined;
   /** A decoder for one stream of ids; it never emits half a character. */
   createDecoder(options?: DecodeOptions): IncrementalDecoder;
+  /** Ends threads that it holds, after which it encodes no more; absent where there is nothing to end. */
+  close?(): Promise<void>;
 }
 
 /** Decodes one sequence of ids piece by piece; the concatenated pieces equal `decode` of all ids. */

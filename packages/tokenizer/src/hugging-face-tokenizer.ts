@@ -14,13 +14,18 @@ import { decodeUtf8 } from './utf8.js';
 /** Loads a `tokenizer.json` with Hugging Face `tokenizers`. */
 export async function loadHuggingFaceTokenizer(source: HuggingFaceTokenizerSource): Promise<Tokenizer> {
   const worker = new HuggingFaceWorker(source.tokenizerJsonPath);
-  const vocabulary = await worker.load();
-  if (source.vocabSize < vocabulary.tokens.length) {
-    throw new InvalidVocabularyError(
-      `vocabSize is ${source.vocabSize}, expected at least ${vocabulary.tokens.length}, the number of tokens of ${source.tokenizerJsonPath}`,
-    );
+  try {
+    const vocabulary = await worker.load();
+    if (source.vocabSize < vocabulary.tokens.length) {
+      throw new InvalidVocabularyError(
+        `vocabSize is ${source.vocabSize}, expected at least ${vocabulary.tokens.length}, the number of tokens of ${source.tokenizerJsonPath}`,
+      );
+    }
+    return new HuggingFaceTokenizer(source, worker, vocabulary);
+  } catch (error) {
+    await worker.close();
+    throw error;
   }
-  return new HuggingFaceTokenizer(source, worker, vocabulary);
 }
 
 /**
@@ -86,6 +91,10 @@ class HuggingFaceTokenizer implements Tokenizer {
 
   tokenId(content: string): number | undefined {
     return this.#specialIds.get(content) ?? this.#textIndex().get(content);
+  }
+
+  close(): Promise<void> {
+    return this.#worker.close();
   }
 
   #textIndex(): ReadonlyMap<string, number> {

@@ -57,6 +57,7 @@ export class HuggingFaceWorker {
   readonly #port: MessagePort;
   readonly #worker: Worker;
   readonly #path: string;
+  #isRunning = true;
 
   constructor(tokenizerJsonPath: string) {
     const { port1, port2 } = new MessageChannel();
@@ -68,6 +69,9 @@ export class HuggingFaceWorker {
     const options = { eval: true, execArgv: [], workerData, transferList: [port2] };
     this.#worker = new Worker(WORKER_SOURCE, options);
     this.#worker.unref();
+    this.#worker.once('exit', () => {
+      this.#isRunning = false;
+    });
   }
 
   /** Reads the file. Waits for the worker without blocking. */
@@ -85,6 +89,8 @@ export class HuggingFaceWorker {
 
   /** Ids of `text`; the calling thread sleeps meanwhile. */
   encode(text: string, addSpecialTokens: boolean): Int32Array {
+    if (!this.#isRunning)
+      throw new KvasirError('ERR_TOKENIZER', `${this.#path}: the tokenizer is closed; load it again`);
     this.#numRequests++;
     this.#port.postMessage({ text, addSpecialTokens });
     this.#awaitAnswer(text.length);
@@ -94,6 +100,12 @@ export class HuggingFaceWorker {
       answer = next.message as Answer;
     }
     return this.#unwrap(answer ?? { error: 'the worker counted an answer that it did not send' }) as Int32Array;
+  }
+
+  /** Ends the thread. */
+  async close(): Promise<void> {
+    this.#isRunning = false;
+    await this.#worker.terminate();
   }
 
   /** Sleeps until every request is answered: an answer is posted before it is counted. */

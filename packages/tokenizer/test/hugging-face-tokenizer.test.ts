@@ -1,7 +1,8 @@
+import { readdirSync } from 'node:fs';
 import type { HuggingFaceTokenizerSource } from '@kvasir/interfaces';
 import { fcParameters } from '@kvasir/testing';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { loadTokenizer } from '../src/load-tokenizer.js';
 import { VocabularyTokenizer } from '../src/vocabulary-tokenizer.js';
 import { tokenizerFiles } from './support/hugging-face-files.js';
@@ -157,5 +158,30 @@ describe('other families', () => {
     await expect(huggingFace(tokenizerJson(bpeSource([]), split('a')), 5)).rejects.toMatchObject({
       code: 'ERR_INVALID_VOCABULARY',
     });
+  });
+});
+
+describe.runIf(process.platform === 'linux')('the thread of a tokenizer.json', () => {
+  const numThreads = () => readdirSync('/proc/self/task').length;
+  const json = tokenizerJson(bpeSource([]), split('a'));
+
+  // Pools that stay for the life of the process start with the first tokenizer.
+  beforeAll(async () => (await huggingFace(json, 300)).close?.());
+
+  it('ends with close, after which nothing can be encoded', async () => {
+    const before = numThreads();
+    const tokenizer = await huggingFace(json, 300);
+    expect(numThreads()).toBeGreaterThan(before);
+    await tokenizer.close?.();
+    await tokenizer.close?.();
+    expect(numThreads()).toBe(before);
+    expect(() => tokenizer.encode('x')).toThrow(/the tokenizer is closed; load it again/);
+    expect(tokenizer.tokenText(0)).not.toBe('');
+  });
+
+  it('ends when the vocabulary is refused', async () => {
+    const before = numThreads();
+    await expect(huggingFace(json, 5)).rejects.toMatchObject({ code: 'ERR_INVALID_VOCABULARY' });
+    expect(numThreads()).toBe(before);
   });
 });

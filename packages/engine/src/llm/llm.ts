@@ -68,6 +68,7 @@ export class LLM {
       return new LLM(description, opened, await openChatTemplate(description, opened.tokenizer));
     } catch (error) {
       await opened.engine.close();
+      await opened.tokenizer.close?.();
       throw error;
     }
   }
@@ -82,8 +83,11 @@ export class LLM {
    * @throws As {@link Engine.submit}, and `InvalidArgumentError` for parameters.
    */
   stream(prompt: Prompt, params: SamplingOptions = {}, { signal }: CallOptions = {}): OutputStream {
-    const promptTokenIds = typeof prompt === 'string' ? this.tokenizer.encode(prompt) : Int32Array.from(prompt);
-    return this.#submit(promptTokenIds, params, signal);
+    return this.#submit(
+      typeof prompt === 'string' ? this.tokenizer.encode(prompt) : toTokenIds(prompt),
+      params,
+      signal,
+    );
   }
 
   /**
@@ -136,8 +140,9 @@ export class LLM {
   }
 
   /** Ends running requests (within `drainTimeoutMs`, default 0), then frees everything. */
-  close(options: CloseOptions = {}): Promise<void> {
-    return this.engine.close(options);
+  async close(options: CloseOptions = {}): Promise<void> {
+    await this.engine.close(options);
+    await this.tokenizer.close?.();
   }
 
   /** Closes at once. */
@@ -171,6 +176,14 @@ function openChatTemplate({ chatTemplate }: ModelDescription, tokenizer: Tokeniz
     bosToken: textOf(tokenizer.bosTokenId),
     eosToken: textOf(tokenizer.eosTokenId),
   });
+}
+
+/** `Int32Array.from` alone would make a token id of anything. */
+function toTokenIds(prompt: ArrayLike<number>): Int32Array {
+  const ids = Int32Array.from(prompt);
+  const wrong = ids.findIndex((id, i) => id !== prompt[i]);
+  if (wrong < 0) return ids;
+  throw new InvalidArgumentError('prompt', `prompt[${wrong}] is ${String(prompt[wrong])}: expected a token id`);
 }
 
 function isOnePrompt(prompts: Prompt | readonly Prompt[]): prompts is Prompt {

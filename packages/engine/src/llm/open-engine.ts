@@ -123,7 +123,10 @@ async function openBoth(
     }),
     loadTokenizer(description.tokenizer),
   ]);
-  if (session.status === 'rejected') throw session.reason;
+  if (session.status === 'rejected') {
+    if (tokenizer.status === 'fulfilled') await tokenizer.value.close?.();
+    throw session.reason;
+  }
   if (tokenizer.status === 'rejected') {
     await session.value.close();
     throw tokenizer.reason;
