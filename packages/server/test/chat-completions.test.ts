@@ -93,6 +93,16 @@ describe('a whole answer', () => {
     );
   });
 
+  test('a message of an answer can be sent back as clients dump it', async () => {
+    const { url, model } = await startServer({ reply });
+    const dumped = { refusal: null, annotations: null, audio: null, function_call: null, tool_calls: null };
+    const [{ message }] = (await postOk(`${url}/v1/chat/completions`, { messages })).choices;
+    for (const assistant of [message, { ...message, ...dumped }, { ...message, annotations: [] }]) {
+      await postOk(`${url}/v1/chat/completions`, { messages: [...messages, assistant, ...messages] });
+    }
+    expectIdle(model);
+  });
+
   test('fields that are not built are accepted when they ask for nothing', async () => {
     const { url } = await startServer({ reply });
     const body = {

@@ -33,6 +33,26 @@ describe('a whole answer', () => {
     expectIdle(model);
   });
 
+  test('long prompts leave the event loop a turn between them, short ones do not', async () => {
+    const { url, model } = await startServer({ reply: () => '', maxModelLen: 40_000 });
+    const { tokenizer } = model;
+    const encode = tokenizer.encode.bind(tokenizer);
+    let turn = 0;
+    const turns: number[] = [];
+    tokenizer.encode = (...args) => {
+      turns.push(turn);
+      setImmediate(() => turn++);
+      return encode(...args);
+    };
+    const ask = async (length: number) => {
+      turns.length = 0;
+      await postOk(`${url}/v1/completions`, { prompt: Array.from({ length: 4 }, () => 'x'.repeat(length)) });
+      return new Set(turns).size;
+    };
+    expect([await ask(30_000), await ask(100)]).toEqual([4, 1]);
+    expectIdle(model);
+  });
+
   test('text gets BOS, token ids are taken as they are', async () => {
     const { url, model } = await startServer({ reply });
     await postOk(`${url}/v1/completions`, { prompt: 'a' });

@@ -156,6 +156,25 @@ describe('metrics', () => {
     expect(await metricsRegistry.metrics()).toContain('mine:num_requests_running{model_name="m",engine="0"} 0');
   });
 
+  test('are not kept for ever by a server that never listens and is never scraped', async () => {
+    const metricsRegistry = new Registry();
+    const server = createServer(new FakeModel({ reply: () => 'y', maxModelLen: 5000 }), { metricsRegistry });
+    const ask = (max_tokens: number) =>
+      server.fastify.inject({
+        method: 'POST',
+        url: '/v1/completions',
+        payload: { prompt: 'x', max_tokens, ignore_eos: true },
+      });
+    await ask(3);
+    expect(metricsRegistry.getMetricsAsArray()).toEqual([]);
+    await ask(4000);
+    await expect.poll(() => metricsRegistry.getMetricsAsArray().length).toBeGreaterThan(0);
+    const text = await metricsRegistry.metrics();
+    expect(text).toContain('vllm:generation_tokens_total{model_name="fake",engine="0"} 4003');
+    expect(text).toMatch(/vllm:time_to_first_token_seconds_count\{[^}]*\} 2\n/);
+    await server.close();
+  });
+
   test('scraping twice counts nothing twice', async () => {
     const { url } = await startServer({ reply: () => 'abc' });
     await postOk(`${url}/v1/completions`, { prompt: 'xy' });

@@ -18,6 +18,9 @@ export interface Scrape {
 
 type Observer = Required<ServedEngineObserver>;
 
+/** Events that are kept at most while nobody has asked for prom-client: a server that never listens would keep them all. */
+const MAX_PENDING = 4096;
+
 /**
  * Metrics that load prom-client (about 20 ms) only when it is first needed, so that a cold start does not wait for it.
  * What happens before is kept and replayed.
@@ -36,22 +39,22 @@ export class LazyMetrics implements Observer {
 
   onFirstToken(ms: number): void {
     if (this.#observer !== undefined) this.#observer.onFirstToken(ms);
-    else this.#pending.push((observer) => observer.onFirstToken(ms));
+    else this.#keep((observer) => observer.onFirstToken(ms));
   }
 
   onInterToken(ms: number): void {
     if (this.#observer !== undefined) this.#observer.onInterToken(ms);
-    else this.#pending.push((observer) => observer.onInterToken(ms));
+    else this.#keep((observer) => observer.onInterToken(ms));
   }
 
   onStep(step: { readonly numTokens: number }): void {
     if (this.#observer !== undefined) this.#observer.onStep(step);
-    else this.#pending.push((observer) => observer.onStep(step));
+    else this.#keep((observer) => observer.onStep(step));
   }
 
   onFinish(request: FinishedRequest): void {
     if (this.#observer !== undefined) this.#observer.onFinish(request);
-    else this.#pending.push((observer) => observer.onFinish(request));
+    else this.#keep((observer) => observer.onFinish(request));
   }
 
   /** Loads prom-client, once. */
@@ -64,6 +67,11 @@ export class LazyMetrics implements Observer {
   async scrape(): Promise<Scrape> {
     const registry = await this.load();
     return { contentType: registry.contentType, text: await registry.metrics() };
+  }
+
+  #keep(replay: (observer: Observer) => void): void {
+    this.#pending.push(replay);
+    if (this.#pending.length === MAX_PENDING) void this.load();
   }
 
   async #load(): Promise<Registry> {

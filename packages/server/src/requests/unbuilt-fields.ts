@@ -104,8 +104,11 @@ export const UNBUILT_COMPLETION_FIELDS: UnbuiltFields = {
 
 /** Fields of a chat message that are known and not built. */
 export const UNBUILT_MESSAGE_FIELDS: UnbuiltFields = {
+  annotations: emptyArray,
   audio: never,
   function_call: never,
+  reasoning: never,
+  reasoning_content: never,
   refusal: never,
   tool_call_id: never,
   tool_calls: emptyArray,

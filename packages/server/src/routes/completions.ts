@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { GenerateRequest, OutputDelta, PositionLogprobs, RequestUsage } from '@kvasir/interfaces';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Generation } from '../generation.js';
@@ -15,6 +16,8 @@ import { SEED_HEADER } from './seed-header.js';
 import { streamGeneration } from './stream-generation.js';
 
 const DEFAULT_MAX_TOKENS = 16;
+/** Characters that are tokenized in one turn of the event loop, unless one prompt is longer. */
+const CHARACTERS_A_TURN = 32_768;
 
 /** One prompt on its way. */
 interface PromptRun {
@@ -39,17 +42,14 @@ export function addCompletions(fastify: FastifyInstance, context: ServerContext)
   fastify.post('/v1/completions', (request, reply) => answer(context, request, reply));
 }
 
-function answer(context: ServerContext, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+async function answer(context: ServerContext, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
   const { maxLogprobs, maxPrompts } = context.options;
   const { vocabSize } = context.model.tokenizer;
   const body = parseCompletionRequest(request.body, { maxLogprobs, maxPrompts, vocabSize });
   const model = servedName(context, body.model);
   Object.assign(request.access, { model, user: body.user, metadata: body.metadata });
   const id = `cmpl-${randomId()}`;
-  const isList = body.prompts.length > 1;
-  const runs = body.prompts.map((prompt, i) =>
-    planRun(context, body, prompt, { requestId: isList ? `${id}-${i}` : id, path: isList ? `prompt[${i}]` : 'prompt' }),
-  );
+  const runs = await planRuns(context, body, id);
   const requests = runs.map((run) => run.request);
   const generation = startGeneration(context, requests, reply.raw, request.access);
   reply.header(SEED_HEADER, requests.map(({ sampling }) => sampling.seed).join(','));
@@ -64,6 +64,23 @@ function answer(context: ServerContext, request: FastifyRequest, reply: FastifyR
   return body.stream
     ? stream(context, request, reply, generation, facts)
     : complete(context, request, generation, facts);
+}
+
+/** Tokenizes every prompt; others get their turn between long ones. */
+async function planRuns(context: ServerContext, body: CompletionRequest, id: string): Promise<readonly PromptRun[]> {
+  const runs: PromptRun[] = [];
+  const isList = body.prompts.length > 1;
+  let numCharacters = 0;
+  for (const [i, prompt] of body.prompts.entries()) {
+    numCharacters += prompt.length;
+    if (i > 0 && numCharacters > CHARACTERS_A_TURN) {
+      await nextTurn();
+      numCharacters = prompt.length;
+    }
+    const names = isList ? { requestId: `${id}-${i}`, path: `prompt[${i}]` } : { requestId: id, path: 'prompt' };
+    runs.push(planRun(context, body, prompt, names));
+  }
+  return runs;
 }
 
 function planRun(
