@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { InvalidCheckpointError } from '../errors.js';
 
 const FIRST_READ_BYTES = 1 << 20;
@@ -15,7 +15,8 @@ export class HeaderFile {
   constructor(path: string, maxBytes: number) {
     this.path = path;
     this.#maxBytes = maxBytes;
-    this.#descriptor = openSync(path, 'r');
+    // A pipe without a writer would otherwise hold up the whole process here.
+    this.#descriptor = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     const stat = fstatSync(this.#descriptor);
     if (!stat.isFile()) {
       closeSync(this.#descriptor);

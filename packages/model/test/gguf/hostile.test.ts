@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -223,6 +224,12 @@ describe('hostile headers', () => {
     expect(error).toBeInstanceOf(InvalidCheckpointError);
     expect((error as InvalidCheckpointError).code).toBe('ERR_INVALID_CHECKPOINT');
     expect((error as Error).message).toContain(`hostile.gguf: ${message}`);
+  });
+
+  it.runIf(process.platform !== 'win32')('a pipe that nobody writes to', () => {
+    const path = join(folder, 'pipe.gguf');
+    execFileSync('mkfifo', [path]);
+    expect(() => readGgufCheckpoint(path)).toThrow(`${path}: file: is not a regular file`);
   });
 
   it('says where a truncated file ends and what the tensor needs', () => {

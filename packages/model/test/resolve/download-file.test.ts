@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { ChecksumError, DownloadError } from '../../src/index.js';
+import { ChecksumError, DiskFullError, DownloadError } from '../../src/index.js';
 import { type DownloadOptions, downloadFile } from '../../src/resolve/http/download-file.js';
 import { FakeHub, sha256 } from '../support/fake-hub.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
@@ -150,6 +150,13 @@ describe('downloadFile', () => {
   it('reports a host that is not there after two attempts', async () => {
     await hub.stop();
     await expect(download()).rejects.toThrow(/not reachable \(ECONNREFUSED\)/);
+  });
+
+  it('lets go of the connection when the disk has no room for the body', async () => {
+    hub.faults.push({ kind: 'stall', afterBytes: 1_000 });
+    hub.declaredBytes = 2 ** 52;
+    await expect(download()).rejects.toThrow(DiskFullError);
+    await hub.abandoned;
   });
 
   it('stops when it is told to, and keeps what it has', async () => {

@@ -25,14 +25,25 @@ export class FakeHub {
   readonly contentHeaders: IncomingMessage['headers'][] = [];
   /** Set by the test's own `onProgress`. */
   clientReceived = 0;
+  /** Size that content is said to have, where it differs. */
+  declaredBytes: number | undefined;
+  /** Settled when a client has left in the middle of content. */
+  readonly abandoned: Promise<void>;
   supportsRanges = true;
   sendsEtag = true;
   sendsChecksums = true;
   token: string | undefined;
   listingStatus = 200;
   readonly #servers: Server[] = [];
+  #onAbandoned: () => void = () => {};
   #endpoint = '';
   #store = '';
+
+  constructor() {
+    this.abandoned = new Promise((resolve) => {
+      this.#onAbandoned = resolve;
+    });
+  }
 
   static async start(): Promise<FakeHub> {
     const hub = new FakeHub();
@@ -105,7 +116,9 @@ export class FakeHub {
       return response.writeHead(416, { 'content-range': `bytes */${content.length}`, ...this.#etag(content) }).end();
     const body = content.subarray(start);
     const range = start > 0 ? { 'content-range': `bytes ${start}-${content.length - 1}/${content.length}` } : {};
-    response.writeHead(start > 0 ? 206 : 200, { 'content-length': body.length, ...this.#etag(content), ...range });
+    response.on('close', () => response.writableFinished || this.#onAbandoned());
+    const length = this.declaredBytes ?? body.length;
+    response.writeHead(start > 0 ? 206 : 200, { 'content-length': length, ...this.#etag(content), ...range });
     if (fault === undefined) return response.end(body);
     response.flushHeaders();
     response.write(body.subarray(0, fault.afterBytes));

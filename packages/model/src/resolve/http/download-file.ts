@@ -97,10 +97,17 @@ async function receive(part: PartialFile, options: DownloadOptions): Promise<str
   });
   const etag = response.header('x-linked-etag') ?? response.header('etag');
   const linked = /^(?:W\/)?"?([0-9a-f]{64})"?$/.exec(response.header('x-linked-etag') ?? '')?.[1];
-  const total = await matchResponse(part, response, url, etag);
-  if (total !== undefined) await checkDiskSpace(dirname(options.path), total - part.length);
-  await part.remember(etag);
-  onProgress?.(part.length, total);
+  let total: number | undefined;
+  try {
+    total = await matchResponse(part, response, url, etag);
+    if (total !== undefined) await checkDiskSpace(dirname(options.path), total - part.length);
+    await part.remember(etag);
+    onProgress?.(part.length, total);
+  } catch (error) {
+    // A body that nobody reads would keep its connection, and with it the process.
+    await response.body?.cancel().catch(() => {});
+    throw error;
+  }
   await receiveBody(part, response, { stallTimeoutMs, onChunk: () => onProgress?.(part.length, total), needed: total });
   signal?.throwIfAborted();
   if (total !== undefined && part.length !== total) {
