@@ -56,6 +56,7 @@ describe('sessions in many environments', () => {
     ['terminate', 1],
     ['throw', 1],
     ['exit', 0],
+    ['close', 0],
   ])('a worker may %s while a step is out', async (ending, exitCode) => {
     for (let i = 0; i < 3; i++) {
       const result = await inWorker(ending);

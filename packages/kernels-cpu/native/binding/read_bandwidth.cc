@@ -59,7 +59,10 @@ class BandwidthWorker : public Napi::AsyncWorker {
  protected:
   void Execute() override {
     const std::unique_ptr<uint64_t[]> words(new (std::nothrow) uint64_t[static_cast<size_t>(num_words_)]);
-    if (words == nullptr) return SetError("no memory for a buffer of that size");
+    if (words == nullptr) {
+      code_ = "ERR_OUT_OF_MEMORY";
+      return SetError("no memory for a buffer of that size");
+    }
     // Written by the thread that will read it, so that its pages lie near it.
     share_lines(num_words_, num_threads_, [&](int, int64_t begin, int64_t end) { std::fill(&words[begin], &words[end], uint64_t{1}); });
     std::vector<uint64_t> sums(static_cast<size_t>(num_threads_) * WORDS_PER_LINE);
@@ -79,12 +82,13 @@ class BandwidthWorker : public Napi::AsyncWorker {
   }
 
   void OnOK() override { deferred_.Resolve(Napi::Number::New(Env(), bytes_per_second_)); }
-  void OnError(const Napi::Error& error) override { deferred_.Reject(to_js_error(Env(), "ERR_OUT_OF_MEMORY", error.Message()).Value()); }
+  void OnError(const Napi::Error& error) override { deferred_.Reject(to_js_error(Env(), code_, error.Message()).Value()); }
 
  private:
   Napi::Promise::Deferred deferred_;
   int64_t num_words_;
   int num_threads_;
+  const char* code_ = "ERR_INTERNAL";  // of what Execute() throws
   double bytes_per_second_ = 0;
 };
 

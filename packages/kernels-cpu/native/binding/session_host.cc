@@ -68,7 +68,12 @@ void SessionHost::submit(int32_t ring, const int32_t* words, int64_t num_words) 
 void SessionHost::close() {
   thread_.submit([this] {
     if (shutting_down_.load()) return;
-    session_.reset();
+    std::unique_ptr<CpuSession> ending;
+    {
+      std::lock_guard<std::mutex> lock(ending_mutex_);
+      ending = std::move(session_);
+    }
+    ending.reset();
     emit_(Event());
   });
 }
@@ -76,7 +81,10 @@ void SessionHost::close() {
 void SessionHost::shut_down() {
   abort_open();
   shutting_down_.store(true);
-  if (session_ != nullptr) session_->cancel();
+  {
+    std::lock_guard<std::mutex> lock(ending_mutex_);
+    if (session_ != nullptr) session_->cancel();
+  }
   thread_.stop();
 }
 

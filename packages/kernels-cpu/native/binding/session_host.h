@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -58,6 +59,7 @@ class SessionHost {
   Failure attempt(Work&& work);
 
   std::unique_ptr<CpuSession> session_;
+  std::mutex ending_mutex_;  // close() gives the session up on its thread while shut_down() may be cancelling it
   std::vector<Step> steps_;
   Emit emit_;
   std::atomic<bool> abort_open_{false};

@@ -1,5 +1,6 @@
 // A session on the bare addon, in a worker thread or a child process: runs the batches it is given and reports the first word of
-// each result. `ending` says what it does while the last one is still out: wait for it, or leave at once.
+// each result. `ending` says what it does while the last one is still out: wait for it, or leave at once, or (`close`) leave while
+// its session is being freed.
 import { createRequire } from 'node:module';
 import { exit } from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -15,7 +16,8 @@ function run({ description, batches, ending }, report) {
     native.submit(words, words.length);
     if (next < batches.length || ending === 'wait') return;
     report(firstWords);
-    if (ending === 'exit') exit(0);
+    if (ending === 'close') native.close();
+    if (ending === 'exit' || ending === 'close') exit(0);
     if (ending === 'throw') throw new Error('left on purpose');
   };
   const native = new addon.NativeSession(description.numbers, description.texts, {
