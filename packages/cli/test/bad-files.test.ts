@@ -285,8 +285,14 @@ describe('kvasir serve', () => {
   );
 
   test.each([
-    [['nowhere.gguf'], "model 'nowhere.gguf' looks like a path, but there is nothing"],
-    [['./nowhere'], "model './nowhere' looks like a path, but there is nothing"],
+    [
+      ['nowhere.gguf'],
+      "model 'nowhere.gguf' looks like a path, but there is nothing: correct it, or give a known name or a Hugging Face id",
+    ],
+    [
+      ['./nowhere'],
+      "model './nowhere' looks like a path, but there is nothing: correct it, or give a known name or a Hugging Face id",
+    ],
     [
       ['smollm3'],
       "model 'smollm3' is not known: expected a path, a Hugging Face id (org/name[:file][@revision]) or one of: smollm2-135m, gemma3-270m",

@@ -105,7 +105,8 @@ describe('what cannot be served ends in one line and exit code', () => {
     expect(await serve(['./nowhere.gguf']).ended).toEqual({
       code: 1,
       stdout: '',
-      stderr: "kvasir serve: model './nowhere.gguf' looks like a path, but there is nothing\n",
+      stderr:
+        "kvasir serve: model './nowhere.gguf' looks like a path, but there is nothing: correct it, or give a known name or a Hugging Face id\n",
     });
   });
 

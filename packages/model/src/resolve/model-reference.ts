@@ -31,7 +31,11 @@ export function parseModelReference(name: string, catalogue: readonly CatalogueE
       reference: { repository, ...(file === undefined ? {} : { file }), revision: revision ?? 'main' },
     };
   }
-  if (looksLikePath) throw new InvalidArgumentError('model', `model '${name}' looks like a path, but there is nothing`);
+  if (looksLikePath)
+    throw new InvalidArgumentError(
+      'model',
+      `model '${name}' looks like a path, but there is nothing: correct it, or give a known name or a Hugging Face id`,
+    );
   const names = catalogue.map((known) => known.name).join(', ');
   throw new InvalidArgumentError(
     'model',

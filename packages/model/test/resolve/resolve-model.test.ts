@@ -93,7 +93,9 @@ describe('a local path', () => {
   it.each(['./absent.gguf', '/absent/model', 'absent.safetensors', '~/x'])(
     '%s that is not there is said to be a path',
     async (name) => {
-      await expect(resolve(name)).rejects.toThrow(`model '${name}' looks like a path, but there is nothing`);
+      await expect(resolve(name)).rejects.toThrow(
+        `model '${name}' looks like a path, but there is nothing: correct it, or give a known name or a Hugging Face id`,
+      );
     },
   );
 
