@@ -5,7 +5,7 @@ const short = {
   batchSizes: [1, 7, 31],
   chunkSizes: [1, 5, 16, 512],
   seed: 20261124,
-  timeoutMs: 120_000,
+  timeoutMs: 600_000,
 } as const;
 
 invarianceSuite({ ...short, model: 'smollm2', dtype: 'auto' });
