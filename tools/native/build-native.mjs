@@ -1,10 +1,10 @@
 // Builds what has changed of the native addon of the package in the current directory; the last binary stays until the new one is linked.
 // Needs no network where the headers lie beside node.
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
+import { headerArguments } from './header-arguments.mjs';
 
 const require = createRequire(import.meta.url);
 const prefix = dirname(dirname(process.execPath));
@@ -12,7 +12,7 @@ const jobs = process.env['JOBS'] ?? String(Math.min(availableParallelism(), 8));
 
 const args = [require.resolve('node-gyp/bin/node-gyp.js'), 'configure', 'build', '--jobs', jobs];
 if (process.env['npm_config_loglevel'] === undefined) args.push('--loglevel', 'warn');
-if (existsSync(join(prefix, 'include', 'node', 'node_api.h'))) args.push(`--nodedir=${prefix}`);
+args.push(...headerArguments(prefix));
 args.push(...process.argv.slice(2));
 
 const result = spawnSync(process.execPath, args, { stdio: 'inherit' });
