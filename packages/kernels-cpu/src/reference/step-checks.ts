@@ -104,9 +104,7 @@ export function checkOutputs(
       throw new InvalidStepError(`${at}: sample at token ${record.tokenIndex}, expected the end of the history`);
     }
     const own = record.slot === row.slot;
-    const forked = records.slotOps.some(
-      (op) => op.op === SLOT_OP.fork && op.slot === record.slot && op.source === row.slot,
-    );
+    const forked = isForkOf(record.slot, row.slot, records);
     if (!own && (!forked || row.drafts.length > 0)) {
       throw new InvalidStepError(`${at}: sample for slot ${record.slot}, expected the row's slot or a fork of it`);
     }
@@ -123,4 +121,11 @@ export function checkOutputs(
 /** A token is in the vocabulary. */
 export function checkToken(id: number, vocabSize: number, at: string): void {
   if (id < 0 || id >= vocabSize) throw new InvalidStepError(`${at}: token ${id}, expected 0 to ${vocabSize - 1}`);
+}
+
+/** Whether a slot was forked from `source` in this step, and neither was released, and perhaps started anew, after that. */
+function isForkOf(slot: number, source: number, { slotOps }: StepRecords): boolean {
+  const at = slotOps.findLastIndex((op) => op.op === SLOT_OP.fork && op.slot === slot && op.source === source);
+  const after = at < 0 ? [] : slotOps.slice(at + 1);
+  return at >= 0 && !after.some((op) => op.op === SLOT_OP.release && (op.slot === slot || op.slot === source));
 }
