@@ -32,17 +32,15 @@ inline void cpu_relax() {
 class ThreadPool {
  public:
   explicit ThreadPool(int num_threads) : num_threads_(num_threads) {
-    for (int index = 1; index < num_threads; index++) workers_.emplace_back([this, index] { work(index); });
-  }
-  ~ThreadPool() {
-    {
-      std::lock_guard<std::mutex> lock(mutex_);
-      stopping_ = true;
-      generation_.fetch_add(1, std::memory_order_release);
+    try {
+      for (int index = 1; index < num_threads; index++) workers_.emplace_back([this, index] { work(index); });
+    } catch (...) {
+      // The system gives no more threads: those that run are ended, or their destructors would end the process.
+      stop();
+      throw;
     }
-    wake_.notify_all();
-    for (std::thread& worker : workers_) worker.join();
   }
+  ~ThreadPool() { stop(); }
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
@@ -72,6 +70,16 @@ class ThreadPool {
   static constexpr int kSpins = 4096;
   // A worker waits this long before it sleeps. More would keep the thread of JavaScript off its core where cores are few.
   static constexpr std::chrono::microseconds kIdleSpin{5};
+
+  void stop() {
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      stopping_ = true;
+      generation_.fetch_add(1, std::memory_order_release);
+    }
+    wake_.notify_all();
+    for (std::thread& worker : workers_) worker.join();
+  }
 
   void wake(Body body, void* context) {
     {

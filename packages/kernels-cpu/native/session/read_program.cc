@@ -68,7 +68,7 @@ WeightSpec read_weight(Reader& in, int64_t num_files) {
   KVASIR_CHECK(row_bytes <= kMaxBytes / weight.rows() && weight.length == row_bytes * weight.rows(), "ERR_INVALID_WEIGHT", "weight '",
                weight.name, "' has ", weight.length, " bytes, its ", weight.rows(), " rows need ", row_bytes, " each");
   const int64_t head_dim = weight.interleaved_rope_head_dim;
-  KVASIR_CHECK(head_dim % 2 == 0 && (head_dim == 0 || (rank == 2 && weight.shape[0] % head_dim == 0)), "ERR_INVALID_WEIGHT", "weight '",
+  KVASIR_CHECK(head_dim % 2 == 0 && (head_dim == 0 || weight.shape[0] % head_dim == 0), "ERR_INVALID_WEIGHT", "weight '",
                weight.name, "': rope head of ", head_dim, " rows, expected an even divisor of its rows");
   return weight;
 }
@@ -231,7 +231,7 @@ void check_op(const ProgramSpec& p, size_t position) {
   }
 }
 
-// Each value is written before it is read, each layer of a group exactly once, and the logits are there at the end.
+// Each value is written before it is read, and the logits are there at the end.
 void check_flow(const ProgramSpec& p) {
   std::vector<bool> written(p.values.size(), false);
   const auto read = [&](int32_t id, size_t position) {

@@ -140,6 +140,12 @@ void SlotTable::apply_slot_op(const StepWords& words, int32_t index) {
       unused(kBase);
       touch(slot, "release", at);
       put(slot, nullptr);
+      // What takes its place, or what was forked from it, is no fork of whoever has the slot next.
+      fork_source_[static_cast<size_t>(slot)] = -1;
+      for (const Staged& staged : staged_) {
+        int32_t& source = fork_source_[static_cast<size_t>(staged.slot)];
+        if (source == slot) source = -1;
+      }
       return;
   }
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 
 namespace kvasir {
 
@@ -24,7 +25,7 @@ class StepTrace {
     entry.calls++;
     last_ = now;
   }
-  std::map<std::string, Entry> take() { return std::move(entries_); }
+  std::map<std::string, Entry> take() { return std::exchange(entries_, {}); }
 
  private:
   Clock::time_point last_;

@@ -40,6 +40,11 @@ void WeightStore::decode_vectors() {
     vectors_[i] = reinterpret_cast<float*>(vector_arena_.data() + offset);
     offset += round_up(weight.columns() * 4, 64);
     decode_row(weight.encoding, bytes_of(weight), weight.columns(), vectors_[i]);
+    if (weight.interleaved_rope_head_dim == 0) continue;
+    // A bias lies in the order of the rows that it is added to.
+    const std::vector<float> stored(vectors_[i], vectors_[i] + weight.columns());
+    const SourceRows order{nullptr, 0, weight.interleaved_rope_head_dim};
+    for (int64_t n = 0; n < weight.columns(); n++) vectors_[i][n] = stored[static_cast<size_t>(order.stored_row(n))];
   }
 }
 

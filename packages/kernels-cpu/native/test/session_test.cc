@@ -216,6 +216,22 @@ void test_damaged_descriptions(const TinyProgram& program, Random& random) {
   CHECK_THAT(refused > 100, "only %d of 400 damaged descriptions were refused", refused);
 }
 
+// A sample for a slot that was forked and then started anew would append to a sequence that the row did not compute.
+void test_fork_ends_with_release(const TinyProgram& program) {
+  const auto refused = [&](const Batch& batch, Runner& runner, const char* what) {
+    try {
+      runner.run(batch);
+      CHECK_THAT(false, "%s: a sample for it ran", what);
+    } catch (const Error& error) {
+      CHECK_THAT(std::strcmp(error.code(), "ERR_INVALID_STEP") == 0, "%s ended with %s", what, error.code());
+    }
+  };
+  Runner runner(program);
+  runner.run(runner.batch().init(0, {2, 3, 4}).row(0, 2));
+  refused(runner.batch().fork(0, 1, 9).release(1).init(1, {5, 6, 7}).row(0, 1).output(0, 0).output(0, 1), runner, "a fork that is started anew");
+  refused(runner.batch().fork(0, 1, 9).release(0).init(0, {5, 6, 7}).row(0, 3).output(2, 0).output(2, 1), runner, "a source that is started anew");
+}
+
 void test_load_failures(const TinyProgram& program) {
   CpuSession session(program.spec());
   std::atomic<bool> abort{true};
@@ -252,6 +268,7 @@ int main() {
     for (const int threads : {1, 3}) {
       const TinyProgram program(threads, static_cast<int>(isa), 11);
       for (int i = 0; i < 8; i++) test_company(program, random);
+      test_fork_ends_with_release(program);
       test_load_failures(program);
       test_cancel(program);
     }

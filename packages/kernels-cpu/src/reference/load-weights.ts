@@ -32,19 +32,22 @@ export async function loadWeights(program: Program, decode: DecodeWeight): Promi
 function decodeRecord(weight: WeightRecord, bytes: Uint8Array, decode: DecodeWeight): LoadedWeight {
   const numColumns = weight.shape.at(-1) as number;
   const numRows = weight.shape.slice(0, -1).reduce((a, b) => a * b, 1);
+  // The elements of a bias lie in the order of the rows that they are added to.
+  const isVector = weight.shape.length === 1;
   const stored = decode(weight.encoding, bytes, numRows * numColumns);
   const values = new Float64Array(numRows * numColumns);
   for (let row = 0; row < numRows; row++) {
-    const target = targetRow(weight, row);
+    const target = isVector ? 0 : placeOf(weight, row);
     for (let column = 0; column < numColumns; column++) {
-      values[target * numColumns + column] = stored[row * numColumns + column]!;
+      const to = isVector ? placeOf(weight, column) : column;
+      values[target * numColumns + to] = stored[row * numColumns + column]!;
     }
   }
   return { numRows, numColumns, values };
 }
 
-/** Where a stored row belongs: rope partners lie side by side in some files, and half a head apart here. */
-function targetRow({ rowOrder }: WeightRecord, row: number): number {
+/** Where a stored row, or element of a bias, belongs: rope partners lie side by side in some files, and half a head apart here. */
+function placeOf({ rowOrder }: WeightRecord, row: number): number {
   if (rowOrder === undefined) return row;
   const { headDim } = rowOrder;
   const within = row % headDim;

@@ -124,7 +124,7 @@ class TinyProgram {
   #linear(name: string, input: ValueId, numOutputs: number, rowOrder?: RowOrder): ValueId {
     const { encoding, bias } = this.#spec;
     const weight = this.#weights.matrix(name, numOutputs, this.#width(input), encoding, rowOrder);
-    const added = bias && rowOrder === undefined ? { bias: this.#weights.vector(`${name}.bias`, numOutputs, 0) } : {};
+    const added = bias ? { bias: this.#weights.vector(`${name}.bias`, numOutputs, 0, rowOrder) } : {};
     const out = this.#value(name, numOutputs);
     this.#ops.push({ op: 'linear', input, weight, ...added, out });
     return out;

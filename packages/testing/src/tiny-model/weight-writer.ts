@@ -27,8 +27,8 @@ export class WeightWriter {
   }
 
   /** A vector of f32 around `centre`. */
-  vector(name: string, length: number, centre: number): WeightId {
-    return this.#write(name, [length], 0.2, centre, DENSE_ENCODINGS.f32);
+  vector(name: string, length: number, centre: number, rowOrder?: RowOrder): WeightId {
+    return this.#write(name, [length], 0.2, centre, DENSE_ENCODINGS.f32, rowOrder);
   }
 
   /** Closes the file; no more weights. */
