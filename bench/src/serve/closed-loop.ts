@@ -33,7 +33,7 @@ interface StreamTimes {
 
 /** Runs a closed loop against `/v1/chat/completions` with `stream`, greedy, `ignore_eos`. Tokens come from `usage`. */
 export async function runClosedLoop(loop: ClosedLoop): Promise<LoadResult> {
-  const agent = new Agent({ keepAlive: true, maxSockets: loop.clients });
+  const agent = new Agent({ keepAlive: false, maxSockets: loop.clients });
   const done: StreamTimes[] = [];
   let failed = 0;
   let next = loop.firstIndex;
