@@ -8,7 +8,7 @@ export interface Arrow {
 
 const leaf: Arrow = { imports: ['interfaces'] };
 const primitives = ['interfaces', 'block-manager', 'scheduler', 'tokenizer', 'quant', 'model', 'speculative'];
-const composed = [...primitives, 'engine', 'server', 'router', 'semantic-cache'];
+const composed = [...primitives, 'charts', 'engine', 'server', 'router', 'semantic-cache'];
 const kernels = ['kernels-cpu', 'kernels-cuda'];
 
 export const ARROWS: Readonly<Record<string, Arrow>> = {
@@ -22,6 +22,7 @@ export const ARROWS: Readonly<Record<string, Arrow>> = {
   'kernels-cuda': leaf,
   'semantic-cache': leaf,
   router: leaf,
+  charts: { imports: [] },
   model: { imports: ['interfaces', 'quant'] },
   engine: { imports: ['interfaces', 'block-manager', 'scheduler', 'tokenizer', 'model', 'speculative'] },
   server: { imports: ['interfaces', 'engine', 'semantic-cache'] },
