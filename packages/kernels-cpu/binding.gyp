@@ -40,6 +40,7 @@
       ],
       'sources': [
         'native/binding/addon.cc',
+        'native/binding/int8_peak.cc',
         'native/binding/read_bandwidth.cc',
         'native/binding/session_host.cc',
         'native/binding/session_wrap.cc',

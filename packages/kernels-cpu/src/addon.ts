@@ -79,6 +79,7 @@ export interface Addon {
   ) => NativeSession;
   cpuInfo(): CpuInfo;
   planSession(numbers: Float64Array, texts: readonly string[]): NativePlan;
+  measureInt8Peak(numThreads: number): Promise<number>;
   measureReadBandwidth(bytes: number, numThreads: number): Promise<number>;
   readonly testing: NativeTesting;
 }

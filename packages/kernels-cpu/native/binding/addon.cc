@@ -4,6 +4,7 @@
 
 #include "../session/cpu_features.h"
 #include "../session/session.h"
+#include "int8_peak.h"
 #include "kvasir/check.h"
 #include "read_bandwidth.h"
 #include "session_wrap.h"
@@ -61,6 +62,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   data->session_class = Napi::Persistent(session_class);
   exports.Set("NativeSession", session_class);
   exports.Set("cpuInfo", Napi::Function::New(env, cpu_info, "cpuInfo"));
+  exports.Set("measureInt8Peak", Napi::Function::New(env, measure_int8_peak, "measureInt8Peak"));
   exports.Set("measureReadBandwidth", Napi::Function::New(env, measure_read_bandwidth, "measureReadBandwidth"));
   exports.Set("planSession", Napi::Function::New(env, plan_session, "planSession"));
   exports.Set("testing", make_testing_exports(env));
