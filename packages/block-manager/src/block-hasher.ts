@@ -25,7 +25,7 @@ export class BlockHasher {
   /** Starts a chain for sequences that share `salt` and `extraKey`. */
   start(salt: string | undefined, extraKey: string | undefined): HashChain {
     const chain = new HashChain();
-    chain.words.set(this.#root(salt ?? null, extraKey ?? null));
+    chain.words.set(this.root(salt, extraKey));
     return chain;
   }
 
@@ -41,6 +41,11 @@ export class BlockHasher {
       chain.grow();
       writeDigest(digest, chain.words, HashChain.wordOf(index));
     }
+  }
+
+  /** The digest that a chain under these keys starts from; valid until the next call. */
+  root(salt: string | undefined, extraKey: string | undefined): Int32Array {
+    return this.#root(salt ?? null, extraKey ?? null);
   }
 
   /** Neighbours mostly share their keys, so the last root is kept. */

@@ -19,6 +19,10 @@ export class BlockPool {
   /** Blocks that can be handed out: ids `1 .. size`. */
   readonly size: number;
   readonly index: PrefixIndex;
+  /** By block: serial of the transfer that brought its content; 0 if it was computed. See `TransferQueue`. */
+  readonly origins: Float64Array;
+  /** Called with a published block that is about to lose its content; it can still be looked up then. */
+  onEvict: ((block: BlockId) => void) | null = null;
   readonly #free: FreeList;
   readonly #refCounts: Int32Array;
   #numEvicted = 0;
@@ -27,6 +31,7 @@ export class BlockPool {
     this.size = size;
     this.index = new PrefixIndex(size);
     this.#free = new FreeList(size);
+    this.origins = new Float64Array(size + 1);
     this.#refCounts = new Int32Array(size + 1);
   }
 
@@ -44,9 +49,11 @@ export class BlockPool {
     const block = this.#free.popHead();
     if (block === NULL_BLOCK) throw new InvariantError('allocation from an empty pool', { size: this.size });
     if (this.index.has(block)) {
+      this.onEvict?.(block);
       this.index.delete(block);
       this.#numEvicted++;
     }
+    this.origins[block] = 0;
     this.#refCounts[block] = 1;
     return block;
   }

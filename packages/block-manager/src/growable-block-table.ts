@@ -30,6 +30,12 @@ export class GrowableBlockTable implements BlockTable {
     if (this.dirtyFrom > index) this.dirtyFrom = index;
   }
 
+  /** Whether any entry satisfies `test`. */
+  some(test: (block: BlockId) => boolean): boolean {
+    for (let entry = 0; entry < this.length; entry++) if (test(this.ids[entry] as BlockId)) return true;
+    return false;
+  }
+
   markSent(): void {
     this.dirtyFrom = this.length;
   }

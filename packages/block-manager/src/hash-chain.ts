@@ -12,9 +12,11 @@ const INITIAL_DIGESTS = 8;
  * ```
  */
 export class HashChain {
-  words = new Int32Array(DIGEST_WORDS * INITIAL_DIGESTS);
+  words: Int32Array = new Int32Array(DIGEST_WORDS * INITIAL_DIGESTS);
   /** Blocks hashed so far. */
   length = 0;
+  /** Others read the same words: they are copied before the next digest is written. */
+  #isShared = false;
 
   /** First word of the digest of block `index`; `index` -1 is the root. */
   static wordOf(index: number): number {
@@ -25,10 +27,18 @@ export class HashChain {
   grow(): void {
     this.length++;
     const end = HashChain.wordOf(this.length);
-    if (end <= this.words.length) return;
-    const grown = new Int32Array(2 * this.words.length);
+    if (end <= this.words.length && !this.#isShared) return;
+    const grown = new Int32Array(end <= this.words.length ? this.words.length : Math.max(2 * this.words.length, end));
     grown.set(this.words);
     this.words = grown;
+    this.#isShared = false;
+  }
+
+  /** Becomes the first `length` blocks of `words`, which nobody writes any more. */
+  share(words: Int32Array, length: number): void {
+    this.words = words;
+    this.length = length;
+    this.#isShared = true;
   }
 
   /** Forgets blocks from `length` on. */
@@ -40,5 +50,6 @@ export class HashChain {
   copyFrom(other: HashChain, length: number): void {
     this.length = Math.min(other.length, length);
     this.words = other.words.slice(0, Math.max(HashChain.wordOf(this.length), DIGEST_WORDS * INITIAL_DIGESTS));
+    this.#isShared = false;
   }
 }

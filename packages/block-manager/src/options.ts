@@ -12,9 +12,14 @@ export interface KvCacheManagerOptions {
   readonly enablePrefixCaching?: boolean;
   /** Mixed into every block hash. Managers that exchange blocks by hash need the same seed. Default `''`. */
   readonly hashSeed?: string;
+  /** Tenants whose statistics are kept apart; later names share {@link OTHER_TENANTS}. Default 1,000. */
+  readonly maxTenants?: number;
 }
 
-const KNOWN = ['numBlocks', 'blockSize', 'groups', 'enablePrefixCaching', 'hashSeed'];
+/** Default of {@link KvCacheManagerOptions.maxTenants}. */
+export const DEFAULT_MAX_TENANTS = 1_000;
+
+const KNOWN = ['numBlocks', 'blockSize', 'groups', 'enablePrefixCaching', 'hashSeed', 'maxTenants'];
 
 /** @throws `InvalidArgumentError` naming the first option that cannot be used. */
 export function checkOptions(options: KvCacheManagerOptions): void {
@@ -25,6 +30,7 @@ export function checkOptions(options: KvCacheManagerOptions): void {
   }
   checkInteger('numBlocks', options.numBlocks, 2);
   checkInteger('blockSize', options.blockSize, 1);
+  if (options.maxTenants !== undefined) checkInteger('maxTenants', options.maxTenants, 1);
   if (options.groups.length === 0) {
     throw new InvalidArgumentError('groups', 'groups is empty: expected one KvGroup for each kind of layer');
   }

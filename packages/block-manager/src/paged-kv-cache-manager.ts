@@ -1,23 +1,27 @@
 import {
-  type BlockCopy,
   type BlockId,
   type BlockTable,
+  type BlockTransfer,
   InvalidArgumentError,
   type KvCacheManager,
   type KvCacheStats,
   type KvGroup,
   NULL_BLOCK,
   type OpenOptions,
+  type PrefixKeys,
+  type PreparedPrompt,
   type SequenceId,
+  type TenantCacheStats,
 } from '@kvasir/interfaces';
 import { BlockPool } from './block-pool.js';
 import { DuplicateSequenceError, UnknownSequenceError } from './errors.js';
 import type { GrowableBlockTable } from './growable-block-table.js';
 import { HashChain } from './hash-chain.js';
 import { checkBookkeeping } from './integrity.js';
-import { checkOptions, type KvCacheManagerOptions } from './options.js';
+import { checkOptions, DEFAULT_MAX_TENANTS, type KvCacheManagerOptions } from './options.js';
 import { PrefixCache } from './prefix-cache.js';
 import { SequenceBlocks } from './sequence-blocks.js';
+import { TransferQueue } from './transfer-queue.js';
 import { firstVisibleBlock, maxVisibleBlocks } from './window.js';
 
 /**
@@ -36,7 +40,7 @@ class PagedKvCacheManager implements KvCacheManager {
   /** `null` when prefix caching is off. */
   readonly #prefixes: PrefixCache | null;
   readonly #sequences = new Map<SequenceId, SequenceBlocks>();
-  #copies: BlockCopy[] = [];
+  readonly #transfers: TransferQueue;
 
   constructor(options: KvCacheManagerOptions) {
     this.blockSize = options.blockSize;
@@ -45,7 +49,14 @@ class PagedKvCacheManager implements KvCacheManager {
     this.#prefixes =
       options.enablePrefixCaching === false
         ? null
-        : new PrefixCache(this.#pool, this.groups, options.blockSize, options.hashSeed ?? '');
+        : new PrefixCache({
+            pool: this.#pool,
+            groups: this.groups,
+            blockSize: options.blockSize,
+            hashSeed: options.hashSeed ?? '',
+            maxTenants: options.maxTenants ?? DEFAULT_MAX_TENANTS,
+          });
+    this.#transfers = new TransferQueue(this.#pool.origins, new Float64Array(0));
   }
 
   get numBlocks(): number {
@@ -56,9 +67,15 @@ class PagedKvCacheManager implements KvCacheManager {
     return this.#pool.numFree;
   }
 
+  prepare(tokenIds: Int32Array, keys: PrefixKeys = {}): PreparedPrompt {
+    return this.#prefixes?.prepare(tokenIds, keys) ?? { numTokens: tokenIds.length, numHashedBlocks: 0 };
+  }
+
   open(id: SequenceId, tokenIds: Int32Array, options: OpenOptions = {}): number {
     this.#checkUnopened(id);
-    const sequence = new SequenceBlocks(id, this.groups.length, this.#prefixes?.start(options) ?? null);
+    const chain = this.#prefixes?.start(options, tokenIds.length) ?? null;
+    const tenant = this.#prefixes?.tenants.indexOf(options.tenant ?? '') ?? 0;
+    const sequence = new SequenceBlocks(id, this.groups.length, chain, tenant);
     if (options.skipPrefixRead !== true) this.#prefixes?.take(sequence, tokenIds);
     this.#sequences.set(id, sequence);
     return sequence.numComputed;
@@ -139,7 +156,7 @@ class PagedKvCacheManager implements KvCacheManager {
     const chain = parent.chain === null ? null : new HashChain();
     if (parent.chain !== null) chain?.copyFrom(parent.chain, numFull);
 
-    const child = new SequenceBlocks(childId, this.groups.length, chain);
+    const child = new SequenceBlocks(childId, this.groups.length, chain, parent.tenant);
     child.numComputed = numTokens;
     child.numReserved = numTokens;
     child.numPublished = Math.min(parent.numPublished, numFull);
@@ -174,11 +191,19 @@ class PagedKvCacheManager implements KvCacheManager {
     for (let group = 0; group < tables.length; group++) tables[group]!.markSent();
   }
 
-  takeCopies(): readonly BlockCopy[] {
-    if (this.#copies.length === 0) return NO_COPIES;
-    const copies = this.#copies;
-    this.#copies = [];
-    return copies;
+  takeTransfers(): readonly BlockTransfer[] {
+    return this.#transfers.take();
+  }
+
+  abandonTransfers(transfers: readonly BlockTransfer[]): readonly SequenceId[] {
+    const spoilt = this.#transfers.spoiltBy(transfers);
+    if (spoilt.size === 0) return [];
+    const { origins } = this.#pool;
+    const holders: SequenceId[] = [];
+    for (const { id, tables } of this.#sequences.values()) {
+      if (tables.some((table) => table.some((block) => spoilt.has(origins[block]!)))) holders.push(id);
+    }
+    return holders;
   }
 
   resetPrefixCache(): void {
@@ -190,9 +215,12 @@ class PagedKvCacheManager implements KvCacheManager {
       numBlocks: this.#pool.size,
       numFreeBlocks: this.#pool.numFree,
       numCachedBlocks: this.#pool.index.size,
+      prefixQueries: this.#prefixes?.numQueries ?? 0,
+      prefixHits: this.#prefixes?.numHits ?? 0,
       prefixQueriedTokens: this.#prefixes?.numQueriedTokens ?? 0,
       prefixHitTokens: this.#prefixes?.numHitTokens ?? 0,
       evictedBlocks: this.#pool.numEvicted,
+      tenants: this.#prefixes?.tenants.all ?? NO_TENANTS,
     };
   }
 
@@ -237,7 +265,7 @@ class PagedKvCacheManager implements KvCacheManager {
     const src = table.ids[entry] as BlockId;
     const dst = this.#pool.allocate();
     table.set(entry, dst);
-    this.#copies.push({ group, src, dst });
+    this.#transfers.push('copy', group, src, dst);
     this.#pool.release(src);
   }
 
@@ -256,7 +284,7 @@ class PagedKvCacheManager implements KvCacheManager {
   }
 }
 
-const NO_COPIES: readonly BlockCopy[] = Object.freeze([]);
+const NO_TENANTS: ReadonlyMap<string, TenantCacheStats> = new Map();
 
 function badCount(verb: string, id: SequenceId, got: number, min: number, max: number): InvalidArgumentError {
   return new InvalidArgumentError(

@@ -1,10 +1,29 @@
-import { type BlockId, type KvGroup, NULL_BLOCK, type OpenOptions } from '@kvasir/interfaces';
+import {
+  type BlockId,
+  InvalidArgumentError,
+  type KvGroup,
+  NULL_BLOCK,
+  type OpenOptions,
+  type PrefixKeys,
+  type PreparedPrompt,
+} from '@kvasir/interfaces';
 import { BlockHasher } from './block-hasher.js';
 import type { BlockPool } from './block-pool.js';
-import { HashChain } from './hash-chain.js';
+import { DIGEST_WORDS, HashChain } from './hash-chain.js';
+import { HashedPrompt } from './hashed-prompt.js';
 import { matchPrefix } from './prefix-match.js';
 import type { SequenceBlocks } from './sequence-blocks.js';
+import { TenantLedger } from './tenant-ledger.js';
 import { firstVisibleBlock } from './window.js';
+
+/** What a {@link PrefixCache} works on. */
+export interface PrefixCacheParts {
+  readonly pool: BlockPool;
+  readonly groups: readonly KvGroup[];
+  readonly blockSize: number;
+  readonly hashSeed: string;
+  readonly maxTenants: number;
+}
 
 /**
  * Gives new sequences the blocks of others that begin alike, and makes full blocks findable.
@@ -12,23 +31,48 @@ import { firstVisibleBlock } from './window.js';
  * While a sequence is open, each of its full, computed blocks that its windows still see is published under its digest.
  */
 export class PrefixCache {
+  readonly tenants: TenantLedger;
+  numQueries = 0;
+  numHits = 0;
   numQueriedTokens = 0;
   numHitTokens = 0;
   readonly #pool: BlockPool;
   readonly #groups: readonly KvGroup[];
   readonly #blockSize: number;
   readonly #hasher: BlockHasher;
+  /** By block: the tenant whose sequence published it. */
+  readonly #tenantOf: Int32Array;
 
-  constructor(pool: BlockPool, groups: readonly KvGroup[], blockSize: number, hashSeed: string) {
+  constructor({ pool, groups, blockSize, hashSeed, maxTenants }: PrefixCacheParts) {
     this.#pool = pool;
     this.#groups = groups;
     this.#blockSize = blockSize;
     this.#hasher = new BlockHasher(blockSize, hashSeed);
+    this.tenants = new TenantLedger(maxTenants);
+    this.#tenantOf = new Int32Array(pool.size + 1);
+    pool.onEvict = (block) => this.#onEvict(block);
   }
 
-  /** Starts the hashes of a new sequence. */
-  start({ salt, extraKey }: OpenOptions): HashChain {
-    return this.#hasher.start(salt, extraKey);
+  prepare(tokenIds: Int32Array, { salt, extraKey }: PrefixKeys): PreparedPrompt {
+    const chain = this.#hasher.start(salt, extraKey);
+    const numBlocks = Math.floor(tokenIds.length / this.#blockSize);
+    this.#hasher.extend(chain, tokenIds, numBlocks);
+    return new HashedPrompt(tokenIds.length, numBlocks, chain.words.slice(0, HashChain.wordOf(numBlocks)));
+  }
+
+  /** Starts the hashes of a new sequence of `numTokens` tokens: those that were prepared, else none. */
+  start({ salt, extraKey, prepared }: OpenOptions, numTokens: number): HashChain {
+    if (prepared === undefined) return this.#hasher.start(salt, extraKey);
+    const root = this.#hasher.root(salt, extraKey);
+    if (!(prepared instanceof HashedPrompt) || prepared.numTokens > numTokens || !beginsWith(prepared.words, root)) {
+      throw new InvalidArgumentError(
+        'prepared',
+        `prepared is of ${prepared.numTokens} tokens and ${numTokens} are opened, or it was made with another salt, extraKey or manager: prepare() a prefix of these tokens with these keys`,
+      );
+    }
+    const chain = new HashChain();
+    chain.share(prepared.words, prepared.numHashedBlocks);
+    return chain;
   }
 
   /** Fills the empty tables of `sequence` with the longest cached prefix and holds its blocks. */
@@ -50,8 +94,11 @@ export class PrefixCache {
     sequence.numComputed = numTokens;
     sequence.numReserved = numTokens;
     sequence.numPublished = numBlocks;
+    this.numQueries++;
+    if (numTokens > 0) this.numHits++;
     this.numQueriedTokens += tokenIds.length;
     this.numHitTokens += numTokens;
+    this.tenants.countQuery(sequence.tenant, tokenIds.length, numTokens);
   }
 
   /** Hashes and publishes the blocks of `sequence` that have become full. */
@@ -77,10 +124,20 @@ export class PrefixCache {
     if (twin === block) return;
     if (twin === NULL_BLOCK) {
       index.insert(block, words, word, group);
+      this.#tenantOf[block] = sequence.tenant;
       return;
     }
     this.#pool.retain(twin);
     table.set(entry, twin);
     this.#pool.release(block);
   }
+
+  #onEvict(block: BlockId): void {
+    this.tenants.countEviction(this.#tenantOf[block]!);
+  }
+}
+
+function beginsWith(words: Int32Array, root: Int32Array): boolean {
+  for (let word = 0; word < DIGEST_WORDS; word++) if (words[word] !== root[word]) return false;
+  return true;
 }

@@ -18,14 +18,17 @@ export class SequenceBlocks {
   readonly tables: readonly GrowableBlockTable[];
   /** `null` when prefix caching is off. */
   readonly chain: HashChain | null;
+  /** Index in the tenant ledger. */
+  readonly tenant: number;
   numComputed = 0;
   numReserved = 0;
   numPublished = 0;
 
-  constructor(id: SequenceId, numGroups: number, chain: HashChain | null) {
+  constructor(id: SequenceId, numGroups: number, chain: HashChain | null, tenant = 0) {
     this.id = id;
     this.tables = Array.from({ length: numGroups }, () => new GrowableBlockTable());
     this.chain = chain;
+    this.tenant = tenant;
   }
 
   /** Entries of every table. */

@@ -200,14 +200,14 @@ describe('fork and truncate', () => {
     run(kv, A, ids(1, 2, 3));
     kv.fork(A, B, 3);
     expect(blocks(kv, B)).toEqual(blocks(kv, A));
-    expect(kv.takeCopies()).toEqual([]);
+    expect(kv.takeTransfers()).toEqual([]);
     const [, shared] = blocks(kv, A);
     expect(kv.reserve(B, 4)).toBe(true);
     const [, own] = blocks(kv, B);
     expect(own).not.toBe(shared);
-    expect(kv.takeCopies()).toEqual([{ group: 0, src: shared, dst: own }]);
+    expect(kv.takeTransfers()).toMatchObject([{ op: 'copy', group: 0, src: shared, dst: own }]);
     expect(kv.reserve(A, 4)).toBe(true);
-    expect(kv.takeCopies()).toEqual([]);
+    expect(kv.takeTransfers()).toEqual([]);
     expect(blocks(kv, A)[1]).toBe(shared);
   });
 
@@ -227,7 +227,7 @@ describe('fork and truncate', () => {
     kv.truncate(A, 3);
     kv.reserve(A, 4);
     expect(blocks(kv, A)[1]).not.toBe(published);
-    expect(kv.takeCopies()).toEqual([{ group: 0, src: published, dst: blocks(kv, A)[1] }]);
+    expect(kv.takeTransfers()).toMatchObject([{ op: 'copy', group: 0, src: published, dst: blocks(kv, A)[1] }]);
     kv.commit(A, ids(1, 2, 3, 9), 4);
     expect(kv.open(B, ids(1, 2, 3, 4, 0))).toBe(4);
     expect(kv.open(C, ids(1, 2, 3, 9, 0))).toBe(4);

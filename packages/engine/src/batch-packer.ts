@@ -1,4 +1,5 @@
 import {
+  type BlockTransfer,
   type KvCacheManager,
   NUM_STEP_SECTIONS,
   OUTPUT_FIELD,
@@ -67,6 +68,7 @@ export class BatchPacker {
     this.#absent,
   ];
   #next = 0;
+  #taken: readonly BlockTransfer[] = [];
 
   /** @param numArenas - One more than the steps in flight, so that a step can still be read while the next ones run. */
   constructor(kvCache: KvCacheManager, maxSlots: number, numArenas: number) {
@@ -90,15 +92,21 @@ export class BatchPacker {
       this.#addRow(row);
       this.#addOutputs(row, index, sequence);
     });
-    for (const { group, src, dst } of this.#kvCache.takeCopies()) {
+    this.#taken = this.#kvCache.takeTransfers();
+    for (const { op, group, src, dst } of this.#taken) {
       const at = this.#transfers.reserve(1);
       const { words } = this.#transfers;
-      words[at + TRANSFER_FIELD.op] = TRANSFER_OP.copy;
+      words[at + TRANSFER_FIELD.op] = TRANSFER_OP[op];
       words[at + TRANSFER_FIELD.group] = group;
       words[at + TRANSFER_FIELD.src] = src;
       words[at + TRANSFER_FIELD.dst] = dst;
     }
     return this.#assemble(plan.stepId);
+  }
+
+  /** Transfers that the last batch carries. */
+  get lastTransfers(): readonly BlockTransfer[] {
+    return this.#taken;
   }
 
   /** The session has run step `stepId`: its slot ops hold. Called in the order of submission, as is {@link BatchPacker.failed}. */

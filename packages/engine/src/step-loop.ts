@@ -1,4 +1,5 @@
 import type {
+  BlockTransfer,
   KvCacheManager,
   Scheduler,
   SequenceId,
@@ -16,6 +17,7 @@ export interface Flight {
   plan: StepPlan;
   batch: StepBatch;
   readonly sequences: Sequence[];
+  transfers: readonly BlockTransfer[];
   submittedMs: number;
 }
 
@@ -103,6 +105,7 @@ export class StepLoop {
       plan,
       batch: { words: new Int32Array(0), numWords: 0 },
       sequences: [],
+      transfers: [],
       submittedMs: 0,
     };
     flight.plan = plan;
@@ -110,6 +113,7 @@ export class StepLoop {
     for (const row of plan.rows) flight.sequences.push(this.#options.sequenceOf(row.sequence));
     this.#options.listener.onPlanned(plan, flight.sequences);
     flight.batch = this.#packer.pack(plan, flight.sequences);
+    flight.transfers = this.#packer.lastTransfers;
     flight.submittedMs = this.#options.now();
     this.#flights.push(flight);
     this.#run(flight.batch).then(
@@ -148,8 +152,12 @@ export class StepLoop {
 
   #onFailure(flight: Flight, reason: unknown): void {
     this.#packer.failed(flight.plan.stepId);
-    const ended = this.#options.scheduler.discard(flight.plan);
-    this.#options.listener.onFailed(flight, ended, reason);
+    const { scheduler, kvCache, listener } = this.#options;
+    const spoilt = kvCache.abandonTransfers(flight.transfers);
+    const ended = [...scheduler.discard(flight.plan)];
+    // Others may have begun with blocks that this step would have brought.
+    for (const id of spoilt) if (!ended.includes(id) && scheduler.abort(id)) ended.push(id);
+    listener.onFailed(flight, ended, reason);
     this.#advance();
   }
 

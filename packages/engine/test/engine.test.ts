@@ -237,7 +237,7 @@ describe('a step that fails', () => {
 describe('a broken invariant', () => {
   it('ends every request with the error, and the engine takes no more', async () => {
     const { engine, kvCache } = await startEngine({ maxNumSeqs: 1 });
-    kvCache.takeCopies = () => {
+    kvCache.takeTransfers = () => {
       throw new InvariantError('blocks leak');
     };
     const results = await Promise.allSettled([1, 2, 3].map((id) => collect(engine.submit(request([id])))));

@@ -15,7 +15,17 @@ export type { KvasirErrorOptions } from './errors.js';
 export { InvalidArgumentError, InvariantError, KvasirError, UnsupportedError } from './errors.js';
 export type { BlockId, Brand, SequenceId, SlotId, ValueId, WeightId } from './ids.js';
 export { NULL_BLOCK } from './ids.js';
-export type { BlockCopy, BlockTable, KvCacheManager, KvCacheStats, KvGroup, OpenOptions } from './kv-cache.js';
+export type {
+  BlockTable,
+  BlockTransfer,
+  KvCacheManager,
+  KvCacheStats,
+  KvGroup,
+  OpenOptions,
+  PrefixKeys,
+  PreparedPrompt,
+  TenantCacheStats,
+} from './kv-cache.js';
 export { choiceSeed, noiseUniform, philox4x32, tokenGumbel, tokenNoiseBits } from './noise.js';
 export type {
   AddOp,

@@ -17,32 +17,65 @@ export interface BlockTable {
   readonly dirtyFrom: number;
 }
 
-/** A copy between blocks of one pool that must happen before the next step writes. */
-export interface BlockCopy {
+/**
+ * Bytes of one block that move before the KV writes of the step that carries them. `copy`: pool to pool; `store`: pool block
+ * `src` to host block `dst`; `load`: host block `src` to pool block `dst`. Packed with `TRANSFER_OP`.
+ */
+export interface BlockTransfer {
+  readonly op: 'copy' | 'load' | 'store';
   readonly group: number;
+  /** Block of the pool, or of the host tier for `load`. */
   readonly src: BlockId;
+  /** Block of the pool, or of the host tier for `store`. */
   readonly dst: BlockId;
 }
 
-/** How {@link KvCacheManager.open} looks for a prefix. */
-export interface OpenOptions {
-  /** Keeps prefixes of one tenant from being seen by another. */
+/** A prompt whose full blocks are hashed; made by {@link KvCacheManager.prepare}, opaque to everyone else. Never changes. */
+export interface PreparedPrompt {
+  readonly numTokens: number;
+  readonly numHashedBlocks: number;
+}
+
+/** What a prefix is keyed by besides its tokens. */
+export interface PrefixKeys {
+  /** Part of the first hash: content of one salt is never found under another, so timing tells a tenant nothing of others' prompts. */
   readonly salt?: string;
   /** Extra key of every block (an adapter, say). */
   readonly extraKey?: string;
-  /** Do not read the prefix cache (prompt logprobs need every position). Default `false`. */
-  readonly skipPrefixRead?: boolean;
 }
 
-/** Counters since the manager was made. */
+/** How {@link KvCacheManager.open} looks for a prefix. */
+export interface OpenOptions extends PrefixKeys {
+  /** Do not read the prefix cache (prompt logprobs need every position). Default `false`. */
+  readonly skipPrefixRead?: boolean;
+  /** The hashes of a prompt that `tokenIds` begins with, made with the same keys: they are not computed again. */
+  readonly prepared?: PreparedPrompt;
+  /** Whose statistics count this sequence. Default `''`. Separates no content: that is the salt's work. */
+  readonly tenant?: string;
+}
+
+/** What the prefix cache did for one tenant. */
+export interface TenantCacheStats {
+  readonly queriedTokens: number;
+  readonly hitTokens: number;
+  /** Blocks that sequences of this tenant had published, and that were evicted. */
+  readonly evictedBlocks: number;
+}
+
+/** Counters since the manager was made, gauges of now. */
 export interface KvCacheStats {
   readonly numBlocks: number;
   readonly numFreeBlocks: number;
   readonly numCachedBlocks: number;
+  /** Times that `open` looked for a prefix, and times that it found one. */
+  readonly prefixQueries: number;
+  readonly prefixHits: number;
   /** Tokens asked for at `open`, and tokens found. */
   readonly prefixQueriedTokens: number;
   readonly prefixHitTokens: number;
   readonly evictedBlocks: number;
+  /** By name, a live view; past a bound, later names are counted under one. */
+  readonly tenants: ReadonlyMap<string, TenantCacheStats>;
 }
 
 /**
@@ -59,9 +92,15 @@ export interface KvCacheManager {
   readonly groups: readonly KvGroup[];
 
   /**
+   * Hashes the full blocks of a prompt, so that neither `open` nor `commit` does. Touches no block; good for any number of
+   * sequences and openings.
+   */
+  prepare(tokenIds: Int32Array, keys?: PrefixKeys): PreparedPrompt;
+
+  /**
    * Starts a sequence and takes references on the longest cached prefix of `tokenIds`, at most `tokenIds.length - 1` tokens and whole blocks.
    * @returns Tokens whose keys and values are already there.
-   * @throws {@link KvasirError} `ERR_DUPLICATE_SEQUENCE`.
+   * @throws {@link KvasirError} `ERR_DUPLICATE_SEQUENCE`; `ERR_INVALID_ARGUMENT` when `prepared` is of other keys or longer than `tokenIds`.
    */
   open(sequence: SequenceId, tokenIds: Int32Array, options?: OpenOptions): number;
 
@@ -99,8 +138,15 @@ export interface KvCacheManager {
   /** Forgets dirtiness of every table of `sequence`: the packer has sent it. */
   markSent(sequence: SequenceId): void;
 
-  /** Hands over copies decided since the last call, in order; they belong before the writes of the next step. */
-  takeCopies(): readonly BlockCopy[];
+  /** Hands over the transfers decided since the last call, in order; all belong before the KV writes of the next step. */
+  takeTransfers(): readonly BlockTransfer[];
+
+  /**
+   * The step that carried `transfers` failed: nothing that they would have produced can be found any more.
+   * @param transfers - What one call of {@link KvCacheManager.takeTransfers} returned.
+   * @returns Open sequences that hold such blocks: to be closed without a further `commit`. Those of the failed step are among them.
+   */
+  abandonTransfers(transfers: readonly BlockTransfer[]): readonly SequenceId[];
 
   /** Forgets every cached prefix that no sequence holds. */
   resetPrefixCache(): void;

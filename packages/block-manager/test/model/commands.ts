@@ -100,7 +100,7 @@ class Write extends OnSequence {
       return;
     }
     reached.evicted += real.stats().evictedBlocks - evictedBefore;
-    for (const copy of real.takeCopies()) {
+    for (const copy of real.takeTransfers()) {
       model.device.copy(copy);
       reached.copied++;
     }

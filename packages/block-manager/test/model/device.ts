@@ -1,4 +1,4 @@
-import type { BlockCopy, BlockTable } from '@kvasir/interfaces';
+import type { BlockTable, BlockTransfer } from '@kvasir/interfaces';
 
 /** Stands for device memory: what each token cell of each block holds. Knows nothing of how blocks are chosen. */
 export class Device {
@@ -17,7 +17,7 @@ export class Device {
     return this.#cells.get(this.#cell(table, position));
   }
 
-  copy({ src, dst }: BlockCopy): void {
+  copy({ src, dst }: BlockTransfer): void {
     for (let offset = 0; offset < this.#blockSize; offset++) {
       const value = this.#cells.get(src * this.#blockSize + offset);
       if (value === undefined) this.#cells.delete(dst * this.#blockSize + offset);

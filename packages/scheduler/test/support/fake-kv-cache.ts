@@ -1,4 +1,4 @@
-import type { BlockTable, KvCacheManager, KvGroup, SequenceId } from '@kvasir/interfaces';
+import type { BlockTable, KvCacheManager, KvGroup, PreparedPrompt, SequenceId } from '@kvasir/interfaces';
 
 const NOTHING: BlockTable = { ids: new Int32Array(0), length: 0, dirtyFrom: 0 };
 
@@ -57,7 +57,15 @@ export class FakeKvCache implements KvCacheManager {
     return NOTHING;
   }
 
-  takeCopies(): [] {
+  prepare(tokenIds: Int32Array): PreparedPrompt {
+    return { numTokens: tokenIds.length, numHashedBlocks: 0 };
+  }
+
+  takeTransfers(): [] {
+    return [];
+  }
+
+  abandonTransfers(): [] {
     return [];
   }
 
@@ -67,9 +75,12 @@ export class FakeKvCache implements KvCacheManager {
       numBlocks,
       numFreeBlocks,
       numCachedBlocks: 0,
+      prefixQueries: 0,
+      prefixHits: 0,
       prefixQueriedTokens: 0,
       prefixHitTokens: 0,
       evictedBlocks: 0,
+      tenants: new Map(),
     };
   }
 }

@@ -36,7 +36,7 @@ export class FakeSession {
     for (const slot of plan.releasedSlots) {
       if (!this.slots.delete(slot)) throw new Error(`slot ${slot} is released but was not started`);
     }
-    for (const { src, dst } of this.#kvCache.takeCopies()) this.#copy(src, dst);
+    for (const { src, dst } of this.#kvCache.takeTransfers()) this.#copy(src, dst);
     return plan.rows.map((row) => {
       if (row.starts) {
         if (this.slots.has(row.slot)) throw new Error(`slot ${row.slot} is started twice`);
