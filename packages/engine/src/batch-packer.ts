@@ -132,9 +132,16 @@ export class BatchPacker {
     this.#slots.note(row.slot, true);
     const { sampling } = sequence.request;
     const historyOffset = this.#tokens.append(sequence.tokens, 0, sequence.length);
-    const numStopIds = sampling.stopTokenIds.length;
-    const stopIdsOffset = numStopIds === 0 ? 0 : this.#tokens.reserve(numStopIds);
-    for (let i = 0; i < numStopIds; i++) this.#tokens.words[stopIdsOffset + i] = sampling.stopTokenIds[i]!;
+    const allowed = sampling.allowedTokenIds ?? [];
+    const stopIdsOffset = this.#addTokens(sampling.stopTokenIds);
+    const allowedOffset = this.#addTokens(allowed);
+    const biasOffset = this.#addBiases(sampling.logitBias);
+    const badWordsOffset = this.#tokens.length;
+    for (const word of sampling.badWords) {
+      this.#tokens.words[this.#tokens.reserve(1)] = word.length;
+      this.#addTokens(word);
+    }
+    const badWordsLength = this.#tokens.length - badWordsOffset;
     const at = this.#slotOps.reserve(1);
     const { words, floats } = this.#slotOps;
     words[at + SLOT_OP_FIELD.op] = SLOT_OP.init;
@@ -152,7 +159,38 @@ export class BatchPacker {
     floats[at + SLOT_OP_FIELD.topP] = sampling.topP;
     words[at + SLOT_OP_FIELD.topK] = sampling.topK;
     words[at + SLOT_OP_FIELD.stopIdsOffset] = stopIdsOffset;
-    words[at + SLOT_OP_FIELD.stopIdsLength] = numStopIds;
+    words[at + SLOT_OP_FIELD.stopIdsLength] = sampling.stopTokenIds.length;
+    floats[at + SLOT_OP_FIELD.minP] = sampling.minP;
+    floats[at + SLOT_OP_FIELD.typicalP] = sampling.typicalP;
+    floats[at + SLOT_OP_FIELD.repetitionPenalty] = sampling.repetitionPenalty;
+    floats[at + SLOT_OP_FIELD.presencePenalty] = sampling.presencePenalty;
+    floats[at + SLOT_OP_FIELD.frequencyPenalty] = sampling.frequencyPenalty;
+    words[at + SLOT_OP_FIELD.biasOffset] = biasOffset;
+    words[at + SLOT_OP_FIELD.biasLength] = 2 * sampling.logitBias.size;
+    words[at + SLOT_OP_FIELD.allowedOffset] = allowedOffset;
+    words[at + SLOT_OP_FIELD.allowedLength] = allowed.length;
+    words[at + SLOT_OP_FIELD.badWordsOffset] = badWordsLength === 0 ? 0 : badWordsOffset;
+    words[at + SLOT_OP_FIELD.badWordsLength] = badWordsLength;
+  }
+
+  /** @returns Offset of the first; 0 when there are none. */
+  #addTokens(ids: readonly number[]): number {
+    if (ids.length === 0) return 0;
+    const offset = this.#tokens.reserve(ids.length);
+    for (let i = 0; i < ids.length; i++) this.#tokens.words[offset + i] = ids[i]!;
+    return offset;
+  }
+
+  #addBiases(biases: ReadonlyMap<number, number>): number {
+    if (biases.size === 0) return 0;
+    const offset = this.#tokens.reserve(2 * biases.size);
+    let at = offset;
+    for (const [id, bias] of biases) {
+      this.#tokens.words[at] = id;
+      this.#tokens.floats[at + 1] = bias;
+      at += 2;
+    }
+    return offset;
   }
 
   #updateTables(row: PlannedRow): void {

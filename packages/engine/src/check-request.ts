@@ -14,6 +14,9 @@ export function checkRequest({ promptTokenIds, sampling }: GenerateRequest, limi
   if (promptTokenIds.length >= maxModelLen) throw new PromptTooLongError(promptTokenIds.length, maxModelLen);
   checkTokenIds('promptTokenIds', promptTokenIds, vocabSize);
   checkTokenIds('stopTokenIds', sampling.stopTokenIds, vocabSize);
+  checkTokenIds('logitBias', [...sampling.logitBias.keys()], vocabSize);
+  checkTokenIds('allowedTokenIds', sampling.allowedTokenIds ?? [], vocabSize);
+  for (const word of sampling.badWords) checkTokenIds('badWords', word, vocabSize);
   const asked = Math.max(sampling.logprobs ?? 0, sampling.promptLogprobs ?? 0);
   if (asked > maxLogprobs) {
     throw new InvalidArgumentError(

@@ -14,7 +14,12 @@ describe('what is packed', () => {
         await collect(engine.submit(request(prompt, sampling)));
         await engine.close();
         const [init] = steps[0]!.slotOps;
-        expect({ ...init, history: [...init!.history], stopIds: [...init!.stopIds] }).toEqual({
+        expect({
+          ...init,
+          history: [...init!.history],
+          stopIds: [...init!.stopIds],
+          allowedIds: [...init!.allowedIds],
+        }).toEqual({
           op: SLOT_OP.init,
           slot: 0,
           source: 0,
@@ -31,6 +36,14 @@ describe('what is packed', () => {
           topP: Math.fround(sampling.topP),
           topK: sampling.topK,
           stopIds: sampling.stopTokenIds,
+          minP: Math.fround(sampling.minP),
+          typicalP: Math.fround(sampling.typicalP),
+          repetitionPenalty: Math.fround(sampling.repetitionPenalty),
+          presencePenalty: Math.fround(sampling.presencePenalty),
+          frequencyPenalty: Math.fround(sampling.frequencyPenalty),
+          logitBias: new Map([...sampling.logitBias].map(([id, bias]) => [id, Math.fround(bias)])),
+          allowedIds: sampling.allowedTokenIds ?? [],
+          badWords: sampling.badWords,
         });
       }),
       fcParameters(100),

@@ -59,6 +59,7 @@ export type {
   SamplingParams,
   TokenLogprob,
 } from './requests.js';
+export { SAMPLING_LIMITS } from './requests.js';
 export type { PlannedRow, RowOutcome, Scheduler, SchedulerStats, SequenceSpec, StepPlan } from './scheduler.js';
 export type { SectionView, StepBatch } from './step-batch.js';
 export {

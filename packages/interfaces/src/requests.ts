@@ -6,6 +6,28 @@ export interface SamplingParams {
   readonly topP: number;
   /** 0 is off. */
   readonly topK: number;
+  /** [0, 1]; tokens less likely than `minP` times the likeliest are left out; 0 is off. Applied before `topK`. */
+  readonly minP: number;
+  /**
+   * (0, 1]; the tokens whose surprise is nearest to the expected one, until their probability reaches this; 1 is off. Applied after `topP`.
+   * Source: Meister et al., "Locally typical sampling" (TACL 2023), as in text-generation-inference.
+   */
+  readonly typicalP: number;
+  /** Above 0; logits of tokens that the prompt or the output holds are divided by it where positive, multiplied where negative; 1 is off. */
+  readonly repetitionPenalty: number;
+  /** [-2, 2]; taken once from the logit of each token that the output holds; 0 is off. */
+  readonly presencePenalty: number;
+  /** [-2, 2]; taken from the logit of a token once for each time that the output holds it; 0 is off. */
+  readonly frequencyPenalty: number;
+  /** Added to the logits of these tokens, in [-100, 100]; at most {@link SAMPLING_LIMITS}`.logitBias` of them. */
+  readonly logitBias: ReadonlyMap<number, number>;
+  /** Nothing else is possible; `undefined` allows everything. Not empty. */
+  readonly allowedTokenIds: readonly number[] | undefined;
+  /**
+   * Token sequences that the output must not hold: the last token of each is impossible where the output ends with the others.
+   * None is empty; at most {@link SAMPLING_LIMITS}`.badWordTokens` tokens in all, one more counted for each sequence.
+   */
+  readonly badWords: readonly (readonly number[])[];
   /** 64-bit unsigned. The same seed gives the same tokens, whatever else runs. */
   readonly seed: bigint;
   readonly maxTokens: number;
@@ -19,6 +41,9 @@ export interface SamplingParams {
   /** The same for prompt tokens. */
   readonly promptLogprobs: number | undefined;
 }
+
+/** What one request may carry at most, so that a session can plan its memory. */
+export const SAMPLING_LIMITS = { logitBias: 2048, badWordTokens: 8192 } as const;
 
 /** A request that has passed every check. */
 export interface GenerateRequest {

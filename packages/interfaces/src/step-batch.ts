@@ -15,7 +15,7 @@
 export const STEP_BATCH_MAGIC = 0x4b565342;
 
 /** Layout version; a backend refuses any other. */
-export const STEP_BATCH_VERSION = 1;
+export const STEP_BATCH_VERSION = 2;
 
 /** Words before the first section. */
 export const STEP_HEADER_WORDS = 64;
@@ -107,6 +107,25 @@ export const SLOT_OP_FIELD = {
   /** Token ids that end the slot (model EOS ids are the session's). */
   stopIdsOffset: 17,
   stopIdsLength: 18,
+  /** F; 0 is off. */
+  minP: 19,
+  /** F; 1 is off. */
+  typicalP: 20,
+  /** F; 1 is off. Counts prompt and output. */
+  repetitionPenalty: 21,
+  /** F; 0 is off. Counts the output: the history from `promptLength` on. */
+  presencePenalty: 22,
+  /** F; 0 is off. */
+  frequencyPenalty: 23,
+  /** Tokens section range, two words a bias: token id, F. Each id once. */
+  biasOffset: 24,
+  biasLength: 25,
+  /** Token ids besides which nothing is possible; an empty range allows everything. */
+  allowedOffset: 26,
+  allowedLength: 27,
+  /** Sequences that the output must not hold, one after the other: number of tokens, then the tokens. */
+  badWordsOffset: 28,
+  badWordsLength: 29,
 } as const;
 
 /** Bits of {@link SLOT_OP_FIELD.flags}. */
@@ -125,7 +144,20 @@ export const ROW_FLAG = {
   needsSync: 1,
 } as const;
 
-/** Kinds of output (word 2 of its record). */
+/**
+ * Kinds of output (word 2 of its record). How a `sample` comes about, in this order (that of vLLM, `typicalP` as in text-generation-inference). Log-probabilities are taken before any of it.
+ *
+ * 1. impossible: what is not in the allowed ids; the last token of a bad word whose other tokens end the output; EOS ids (of the session)
+ *    and stop ids while the history is shorter than `minLength`
+ * 2. bias is added
+ * 3. repetition penalty, then frequency and presence penalty
+ * 4. temperature 0: the best logit, the lowest id among equals; else logits are divided by the temperature
+ * 5. kept of what is possible: min-p, top-k, top-p, typical-p, each over what the one before it kept
+ * 6. the best of scaled logit plus noise (`tokenGumbel`)
+ *
+ * Drafts before an output count as output. Where nothing has a logit above -inf any more, the lowest id that step 1 leaves is taken,
+ * and where it leaves none the lowest allowed id (0 when all are allowed).
+ */
 export const OUTPUT_KIND = { sample: 0, logprob: 1, pool: 2 } as const;
 
 /**

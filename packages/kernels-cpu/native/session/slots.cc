@@ -186,6 +186,11 @@ std::unique_ptr<Slot> SlotTable::start_slot(const StepWords& words, const int32_
   KVASIR_CHECK_STEP(std::isfinite(slot->temperature) && slot->temperature >= 0, "init: temperature is ", slot->temperature,
                     ", expected 0 or more (record at word ", at, ")");
   KVASIR_CHECK_STEP(slot->top_p > 0 && slot->top_p <= 1, "init: topP is ", slot->top_p, ", expected more than 0, at most 1 (record at word ", at, ")");
+  const int32_t off[][2] = {{slot_op::min_p, 0}, {slot_op::typical_p, 0x3f800000}, {slot_op::repetition_penalty, 0x3f800000}, {slot_op::presence_penalty, 0},
+                            {slot_op::frequency_penalty, 0}, {slot_op::bias_length, 0}, {slot_op::allowed_length, 0}, {slot_op::bad_words_length, 0}};
+  for (const auto& [field, value] : off) {
+    KVASIR_CHECK(record[field] == value, "ERR_UNSUPPORTED", "init: word ", field, " of the record is ", record[field], ", which this backend does not build yet (record at word ", at, ")");
+  }
   slot->stop_ids.assign(stop_ids.begin(), stop_ids.end());
   slot->banned = session_.eos_token_ids;
   slot->banned.insert(slot->banned.end(), stop_ids.begin(), stop_ids.end());

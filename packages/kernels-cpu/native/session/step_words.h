@@ -7,7 +7,7 @@
 namespace kvasir {
 
 constexpr int32_t kStepMagic = 0x4b565342;
-constexpr int32_t kStepVersion = 1;
+constexpr int32_t kStepVersion = 2;
 constexpr int32_t kStepHeaderWords = 64;
 constexpr int32_t kSectionAlignment = 16;
 
@@ -20,7 +20,8 @@ enum class SlotOp : int32_t { init = 0, truncate, fork, release };
 namespace slot_op {
 enum Field : int32_t {
   op = 0, slot, source, program, history_offset, history_length, num_computed, prompt_length, max_length, min_length, flags, seed_low,
-  seed_high, choice, temperature, top_p, top_k, stop_ids_offset, stop_ids_length, num_fields
+  seed_high, choice, temperature, top_p, top_k, stop_ids_offset, stop_ids_length, min_p, typical_p, repetition_penalty,
+  presence_penalty, frequency_penalty, bias_offset, bias_length, allowed_offset, allowed_length, bad_words_offset, bad_words_length, num_fields
 };
 }
 constexpr int32_t kSlotFlagIgnoreEos = 1;

@@ -30,6 +30,9 @@ class Batch {
     const float top_p = 0.9f;
     std::memcpy(&op[slot_op::temperature], &temperature, 4);
     std::memcpy(&op[slot_op::top_p], &top_p, 4);
+    const float off = 1.0f;
+    std::memcpy(&op[slot_op::typical_p], &off, 4);
+    std::memcpy(&op[slot_op::repetition_penalty], &off, 4);
     append(kTokens, history);
     append(kSlotOps, op);
     for (int group = 0; group < 2; group++) table(slot, group);

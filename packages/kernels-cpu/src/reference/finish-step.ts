@@ -57,17 +57,12 @@ function finishRow(
     const draft = record.tokenIndex - numKnown;
     if (slot.endReason !== END_REASON.none || draft >= numAccepted) continue;
     const logitsHere = logits();
-    const token = sampleToken(logitsHere, slot.sampling, slot.history.length, impossibleTokens(slot, eosTokenIds));
+    const token = sampleToken(logitsHere, slot, eosTokenIds);
     appendSample(slot, token, eosTokenIds);
     report.output(index, record, token, logitsHere, slot.endReason);
     if (record.slot === row.slotId && row.drafts[draft + 1] === token) numAccepted++;
   }
   return numAccepted;
-}
-
-function impossibleTokens(slot: Slot, eosTokenIds: readonly number[]): ReadonlySet<number> {
-  const tooShort = slot.history.length < slot.sampling.minLength;
-  return new Set(tooShort ? [...eosTokenIds, ...slot.sampling.stopIds] : []);
 }
 
 /** Fills the arrays of a {@link StepResult}; what is not written stays void. */

@@ -1,4 +1,5 @@
 export { type DecodeWeight, decodeDense } from './decode-weight.js';
+export type { SampledSlot } from './edit-logits.js';
 export { finishStep, type LogitsOf } from './finish-step.js';
 export { InvalidStepError } from './invalid-step-error.js';
 export { readStep } from './read-step.js';

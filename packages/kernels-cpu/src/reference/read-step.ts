@@ -136,7 +136,38 @@ function readSlotOp(record: Int32Array, at: string, tokens: Int32Array): SlotOpR
     topP: float('topP'),
     topK: field('topK'),
     stopIds: range(tokens, field('stopIdsOffset'), field('stopIdsLength'), `${at}: stop ids`),
+    minP: float('minP'),
+    typicalP: float('typicalP'),
+    repetitionPenalty: float('repetitionPenalty'),
+    presencePenalty: float('presencePenalty'),
+    frequencyPenalty: float('frequencyPenalty'),
+    logitBias: readBiases(range(tokens, field('biasOffset'), field('biasLength'), `${at}: biases`), at),
+    allowedIds: range(tokens, field('allowedOffset'), field('allowedLength'), `${at}: allowed ids`),
+    badWords: readBadWords(range(tokens, field('badWordsOffset'), field('badWordsLength'), `${at}: bad words`), at),
   };
+}
+
+function readBiases(words: Int32Array, at: string): ReadonlyMap<number, number> {
+  const biases = new Map<number, number>();
+  if (words.length % 2 !== 0) throw new InvalidStepError(`${at}: biases are ${words.length} words, expected pairs`);
+  const bits = new DataView(words.buffer, words.byteOffset, words.byteLength);
+  for (let i = 0; i < words.length; i += 2) {
+    if (biases.has(words[i]!)) throw new InvalidStepError(`${at}: token ${words[i]} has two biases, expected one`);
+    biases.set(words[i]!, bits.getFloat32(4 * (i + 1), true));
+  }
+  return biases;
+}
+
+function readBadWords(words: Int32Array, at: string): readonly (readonly number[])[] {
+  const sequences: number[][] = [];
+  for (let i = 0; i < words.length; i += 1 + words[i]!) {
+    const size = words[i]!;
+    if (size < 1 || i + 1 + size > words.length) {
+      throw new InvalidStepError(`${at}: a bad word of ${size} tokens, expected 1 to the ${words.length - i - 1} left`);
+    }
+    sequences.push([...words.subarray(i + 1, i + 1 + size)]);
+  }
+  return sequences;
 }
 
 function readRow(record: Int32Array, at: string, tokens: Int32Array): RowRecord {

@@ -1,5 +1,5 @@
 import { tokenGumbel } from '@kvasir/interfaces';
-import type { SlotSampling } from './slot.js';
+import { editLogits, impossibleTokens, type SampledSlot } from './edit-logits.js';
 
 /** Natural log of the softmax of `logits`. */
 export function logSoftmax(logits: Float64Array): Float64Array {
@@ -14,24 +14,22 @@ export function rankTokens(logits: Float64Array): number[] {
 }
 
 /**
- * Chooses the token for `position`: greedy at temperature 0, else the largest `logit / temperature + gumbel` over the tokens
- * that top-k and then top-p keep.
- * @param impossible - Tokens that cannot be chosen (EOS and stop ids before `minLength`).
+ * Chooses the token after the slot's history, in the order that `OUTPUT_KIND` of the step batch describes.
+ * @param logits - As the model gave them.
  */
-export function sampleToken(
-  logits: Float64Array,
-  sampling: SlotSampling,
-  position: number,
-  impossible: ReadonlySet<number>,
-): number {
-  const ranked = rankTokens(logits).filter((id) => !impossible.has(id));
-  const { temperature, topK, topP, seed } = sampling;
-  if (temperature === 0) return ranked[0]!;
-  const kept = keepTopP(topK > 0 ? ranked.slice(0, topK) : ranked, logits, temperature, topP);
+export function sampleToken(logits: Float64Array, slot: SampledSlot, eosTokenIds: readonly number[]): number {
+  const impossible = impossibleTokens(slot, logits.length, eosTokenIds);
+  const edited = editLogits(logits, slot, impossible);
+  const possible = rankTokens(edited).filter((id) => edited[id]! > Number.NEGATIVE_INFINITY);
+  if (possible.length === 0) return lastResort(slot, impossible, logits.length);
+  const { temperature, seed } = slot.sampling;
+  if (temperature === 0 || edited[possible[0]!] === Number.POSITIVE_INFINITY) return possible[0]!;
+  const position = slot.history.length;
+  const scaled = edited.map((logit) => logit / temperature);
   let best = -1;
   let bestScore = Number.NEGATIVE_INFINITY;
-  for (const id of kept.sort((a, b) => a - b)) {
-    const score = logits[id]! / temperature + tokenGumbel(seed, position, id);
+  for (const id of truncate(possible, scaled, slot).sort((a, b) => a - b)) {
+    const score = scaled[id]! + tokenGumbel(seed, position, id);
     if (score > bestScore) {
       best = id;
       bestScore = score;
@@ -40,15 +38,50 @@ export function sampleToken(
   return best;
 }
 
-/** The shortest head of `ranked` whose probability reaches `topP`; never empty. */
-function keepTopP(ranked: readonly number[], logits: Float64Array, temperature: number, topP: number): number[] {
-  if (topP >= 1) return [...ranked];
-  const weights = ranked.map((id) => Math.exp((logits[id]! - logits[ranked[0]!]!) / temperature));
+/** Where no logit is above -inf: the lowest id that nothing forbids, else the lowest allowed one. */
+function lastResort({ sampling }: SampledSlot, impossible: ReadonlySet<number>, vocabSize: number): number {
+  for (let id = 0; id < vocabSize; id++) if (!impossible.has(id)) return id;
+  return sampling.allowedIds.length === 0 ? 0 : Math.min(...sampling.allowedIds);
+}
+
+/** What min-p, top-k, top-p and typical-p keep of `ranked`, each of what the one before kept; never empty. */
+function truncate(ranked: readonly number[], scaled: Float64Array, { sampling }: SampledSlot): number[] {
+  const { minP, topK, topP, typicalP } = sampling;
+  const floor = scaled[ranked[0]!]! + Math.log(minP);
+  const likely = ranked.filter((id, index) => index === 0 || scaled[id]! >= floor);
+  const first = topK > 0 ? likely.slice(0, topK) : likely;
+  return keepTypical(topP < 1 ? keepMass(first, scaled, topP) : first, scaled, typicalP);
+}
+
+/** Weights of tokens, in proportion to their probabilities. */
+function weigh(ids: readonly number[], scaled: Float64Array): number[] {
+  const most = ids.reduce((max, id) => Math.max(max, scaled[id]!), Number.NEGATIVE_INFINITY);
+  return ids.map((id) => Math.exp(scaled[id]! - most));
+}
+
+/** The shortest head of `ids` that holds `share` of their probability. */
+function keepMass(ids: readonly number[], scaled: Float64Array, share: number): number[] {
+  const weights = weigh(ids, scaled);
   const total = weights.reduce((a, b) => a + b, 0);
   let mass = 0;
   for (const [index, weight] of weights.entries()) {
     mass += weight;
-    if (mass >= topP * total) return ranked.slice(0, index + 1);
+    if (mass >= share * total) return ids.slice(0, index + 1);
   }
-  return [...ranked];
+  return [...ids];
+}
+
+/**
+ * Tokens whose surprise is nearest to the entropy, until they hold `share`. The difference of the two is that of the scaled logit and
+ * its mean, so that neither logarithm is needed.
+ */
+function keepTypical(ids: readonly number[], scaled: Float64Array, share: number): number[] {
+  if (share >= 1) return [...ids];
+  const weights = weigh(ids, scaled);
+  const total = weights.reduce((a, b) => a + b, 0);
+  const mean = ids.reduce((sum, id, i) => sum + (weights[i]! / total) * scaled[id]!, 0);
+  const distance = (id: number) => Math.abs(scaled[id]! - mean);
+  const nearest = [...ids].sort((a, b) => distance(a) - distance(b));
+  const reach = distance(keepMass(nearest, scaled, share).at(-1)!);
+  return ids.filter((id) => distance(id) <= reach);
 }

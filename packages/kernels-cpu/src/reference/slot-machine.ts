@@ -189,6 +189,8 @@ function truncate(slot: Slot, op: SlotOpRecord): void {
     );
   }
   slot.history.length = op.historyLength;
+  // What is sampled from here on is output.
+  slot.promptLength = Math.min(slot.promptLength, op.historyLength);
   slot.numComputed = op.numComputed;
   slot.endReason = END_REASON.none;
 }

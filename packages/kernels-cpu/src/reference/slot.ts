@@ -8,6 +8,15 @@ export interface SlotSampling {
   readonly topP: number;
   readonly topK: number;
   readonly stopIds: readonly number[];
+  readonly minP: number;
+  readonly typicalP: number;
+  readonly repetitionPenalty: number;
+  readonly presencePenalty: number;
+  readonly frequencyPenalty: number;
+  readonly logitBias: ReadonlyMap<number, number>;
+  /** Empty when everything is allowed. */
+  readonly allowedIds: readonly number[];
+  readonly badWords: readonly (readonly number[])[];
   readonly ignoreEos: boolean;
   readonly minLength: number;
   readonly maxLength: number;
@@ -19,6 +28,8 @@ export interface Slot {
   sampling: SlotSampling;
   /** Every token so far, prompt and output. */
   readonly history: number[];
+  /** Tokens of the history before the output. */
+  promptLength: number;
   /** Leading tokens whose keys and values are valid. `history.length` is larger, except after a row that sampled nothing. */
   numComputed: number;
   /** {@link END_REASON}; `none` while it runs. */
@@ -37,11 +48,20 @@ export function startSlot(op: SlotOpRecord, numGroups: number): Slot {
       topP: op.topP,
       topK: op.topK,
       stopIds: [...op.stopIds],
+      minP: op.minP,
+      typicalP: op.typicalP,
+      repetitionPenalty: op.repetitionPenalty,
+      presencePenalty: op.presencePenalty,
+      frequencyPenalty: op.frequencyPenalty,
+      logitBias: op.logitBias,
+      allowedIds: [...op.allowedIds],
+      badWords: op.badWords,
       ignoreEos: op.ignoreEos,
       minLength: op.minLength,
       maxLength: op.maxLength,
     },
     history: [...op.history],
+    promptLength: op.promptLength,
     numComputed: op.numComputed,
     endReason: END_REASON.none,
     tables: Array.from({ length: numGroups }, () => []),

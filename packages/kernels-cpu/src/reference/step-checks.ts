@@ -2,6 +2,7 @@ import {
   NULL_BLOCK,
   OUTPUT_KIND,
   type Program,
+  SAMPLING_LIMITS,
   type SessionOptions,
   SLOT_OP,
   TRANSFER_OP,
@@ -34,7 +35,27 @@ export function checkInit(op: SlotOpRecord, program: Program, maxModelLen: numbe
   if (!(op.temperature >= 0 && Number.isFinite(op.temperature)) || !(op.topP > 0 && op.topP <= 1) || op.topK < 0) {
     throw new InvalidStepError(`${at}: temperature ${op.temperature}, topP ${op.topP}, topK ${op.topK} are not usable`);
   }
-  for (const id of [...op.history, ...op.stopIds]) checkToken(id, program.vocabSize, at);
+  checkSampling(op, at);
+  const ids = [op.history, op.stopIds, op.allowedIds, [...op.logitBias.keys()], ...op.badWords];
+  for (const list of ids) for (const id of list) checkToken(id, program.vocabSize, at);
+}
+
+function checkSampling(op: SlotOpRecord, at: string): void {
+  const expect = (isUsable: boolean, what: string) => {
+    if (!isUsable) throw new InvalidStepError(`${at}: ${what}`);
+  };
+  expect(op.minP >= 0 && op.minP <= 1, `minP is ${op.minP}, expected 0 to 1`);
+  expect(op.typicalP > 0 && op.typicalP <= 1, `typicalP is ${op.typicalP}, expected more than 0, at most 1`);
+  expect(
+    op.repetitionPenalty > 0 && Number.isFinite(op.repetitionPenalty),
+    `repetitionPenalty is ${op.repetitionPenalty}, expected more than 0`,
+  );
+  const numbers = [op.presencePenalty, op.frequencyPenalty, ...op.logitBias.values()];
+  expect(numbers.every(Number.isFinite), 'presencePenalty, frequencyPenalty and biases are not all finite numbers');
+  const { logitBias, badWordTokens } = SAMPLING_LIMITS;
+  expect(op.logitBias.size <= logitBias, `${op.logitBias.size} biases, expected at most ${logitBias}`);
+  const numTokens = op.badWords.reduce((sum, word) => sum + 1 + word.length, 0);
+  expect(numTokens <= badWordTokens, `bad words of ${numTokens} words, expected at most ${badWordTokens}`);
 }
 
 /** Only copies inside the pool, never of the null block. */

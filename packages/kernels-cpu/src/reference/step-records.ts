@@ -16,6 +16,15 @@ export interface SlotOpRecord {
   readonly topP: number;
   readonly topK: number;
   readonly stopIds: Int32Array;
+  readonly minP: number;
+  readonly typicalP: number;
+  readonly repetitionPenalty: number;
+  readonly presencePenalty: number;
+  readonly frequencyPenalty: number;
+  readonly logitBias: ReadonlyMap<number, number>;
+  /** Empty when everything is allowed. */
+  readonly allowedIds: Int32Array;
+  readonly badWords: readonly (readonly number[])[];
 }
 
 /** A row with its drafts resolved. */

@@ -7,6 +7,14 @@ export interface TinyRequest {
   readonly temperature: number;
   readonly topK: number;
   readonly topP: number;
+  readonly minP: number;
+  readonly typicalP: number;
+  readonly repetitionPenalty: number;
+  readonly presencePenalty: number;
+  readonly frequencyPenalty: number;
+  readonly logitBias: ReadonlyMap<number, number>;
+  readonly allowedTokenIds: readonly number[] | undefined;
+  readonly badWords: readonly (readonly number[])[];
   readonly seed: bigint;
   readonly ignoreEos: boolean;
   readonly minTokens: number;
@@ -22,6 +30,30 @@ export interface TinyRequestBounds {
   readonly maxTokens: number;
 }
 
+/** The sampling parameters besides temperature, top-k and top-p; each is off more often than not. */
+export function samplingExtras(vocabSize: number) {
+  const token = fc.nat({ max: vocabSize - 1 });
+  const bias = fc.tuple(token, fc.constantFrom(-100, -2, 0.5, 3));
+  return {
+    minP: fc.constantFrom(0, 0, 0, 0.1, 0.6),
+    typicalP: fc.constantFrom(1, 1, 1, 0.9, 0.4),
+    repetitionPenalty: fc.constantFrom(1, 1, 1, 1.3, 0.8),
+    presencePenalty: fc.constantFrom(0, 0, 0, 0.7, -0.5),
+    frequencyPenalty: fc.constantFrom(0, 0, 0, 0.4, -0.3),
+    logitBias: fc
+      .oneof({ weight: 2, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: fc.array(bias, { maxLength: 4 }) })
+      .map((biases) => new Map(biases)),
+    allowedTokenIds: fc.oneof(
+      { weight: 3, arbitrary: fc.constant(undefined) },
+      { weight: 1, arbitrary: fc.uniqueArray(token, { minLength: 1, maxLength: vocabSize }) },
+    ),
+    badWords: fc.oneof(
+      { weight: 2, arbitrary: fc.constant([]) },
+      { weight: 1, arbitrary: fc.array(fc.array(token, { minLength: 1, maxLength: 2 }), { maxLength: 3 }) },
+    ),
+  };
+}
+
 /** Requests whose prompts often share a prefix, so that caches hit and copies are needed. */
 export function tinyRequest(bounds: TinyRequestBounds): fc.Arbitrary<TinyRequest> {
   const token = fc.oneof({ weight: 3, arbitrary: fc.constantFrom(2, 3) }, fc.nat({ max: bounds.vocabSize - 1 }));
@@ -34,6 +66,7 @@ export function tinyRequest(bounds: TinyRequestBounds): fc.Arbitrary<TinyRequest
       temperature: fc.constantFrom(0, 0.5, 1, 2),
       topK: fc.constantFrom(0, 0, 1, 3),
       topP: fc.constantFrom(1, 1, 0.5, 0.9),
+      ...samplingExtras(bounds.vocabSize),
       seed: fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }),
       ignoreEos: fc.boolean(),
       minTokens: fc.nat({ max: 2 }),

@@ -37,6 +37,15 @@ export interface InitOp {
   readonly topP?: number;
   readonly topK?: number;
   readonly stopIds?: readonly number[];
+  readonly minP?: number;
+  readonly typicalP?: number;
+  readonly repetitionPenalty?: number;
+  readonly presencePenalty?: number;
+  readonly frequencyPenalty?: number;
+  /** Token ids and biases. */
+  readonly logitBias?: ReadonlyMap<number, number>;
+  readonly allowedTokenIds?: readonly number[] | undefined;
+  readonly badWords?: readonly (readonly number[])[];
 }
 
 /** Fields of an output; `slot` defaults to the row's. */
@@ -61,6 +70,9 @@ export class StepBuilder {
   init(op: InitOp): this {
     const seed = op.seed ?? 0n;
     const stopIds = op.stopIds ?? [];
+    const biases = [...(op.logitBias ?? [])].flatMap(([id, bias]) => [id, floatBits(bias)]);
+    const allowed = op.allowedTokenIds ?? [];
+    const badWords = (op.badWords ?? []).flatMap((word) => [word.length, ...word]);
     return this.#slotOp({
       op: SLOT_OP.init,
       slot: op.slot,
@@ -79,6 +91,17 @@ export class StepBuilder {
       topK: op.topK ?? 0,
       stopIdsOffset: stopIds.length > 0 ? this.#tokens(stopIds) : 0,
       stopIdsLength: stopIds.length,
+      minP: floatBits(op.minP ?? 0),
+      typicalP: floatBits(op.typicalP ?? 1),
+      repetitionPenalty: floatBits(op.repetitionPenalty ?? 1),
+      presencePenalty: floatBits(op.presencePenalty ?? 0),
+      frequencyPenalty: floatBits(op.frequencyPenalty ?? 0),
+      biasOffset: biases.length > 0 ? this.#tokens(biases) : 0,
+      biasLength: biases.length,
+      allowedOffset: allowed.length > 0 ? this.#tokens(allowed) : 0,
+      allowedLength: allowed.length,
+      badWordsOffset: badWords.length > 0 ? this.#tokens(badWords) : 0,
+      badWordsLength: badWords.length,
     });
   }
 
