@@ -130,7 +130,7 @@ export class BatchPacker {
     // A slot whose release was lost with a failed step is given up here.
     if (this.#slots.isInUse(row.slot)) this.#release(row.slot);
     this.#slots.note(row.slot, true);
-    const { sampling } = sequence.request;
+    const { sampling } = sequence;
     const historyOffset = this.#tokens.append(sequence.tokens, 0, sequence.length);
     const allowed = sampling.allowedTokenIds ?? [];
     const stopIdsOffset = this.#addTokens(sampling.stopTokenIds);
@@ -223,7 +223,7 @@ export class BatchPacker {
   }
 
   #addOutputs(row: PlannedRow, rowIndex: number, sequence: Sequence): void {
-    const { sampling } = sequence.request;
+    const { sampling } = sequence;
     const end = row.start + row.numQuery;
     const firstAsked = Math.max(row.start, sequence.firstMissingPromptLogprob);
     for (let position = firstAsked; position < Math.min(end, sequence.promptLength - 1); position++) {

@@ -1,15 +1,22 @@
 import type { KvCacheManager, Scheduler } from '@kvasir/interfaces';
 import type { Meters } from './meters.js';
 import type { EngineStats } from './observer.js';
+import type { RequestRunner } from './requests/request-runner.js';
 
 /** What scheduler, KV cache and meters say now, as one record. */
-export function collectStats(scheduler: Scheduler, kvCache: KvCacheManager, meters: Meters): EngineStats {
+export function collectStats(
+  scheduler: Scheduler,
+  kvCache: KvCacheManager,
+  meters: Meters,
+  { numQueued }: Pick<RequestRunner, 'numQueued'>,
+): EngineStats {
   const { numRunning, numWaiting, numPreemptions } = scheduler.stats();
   const { numBlocks, numFreeBlocks } = kvCache;
   const { prefixQueriedTokens, prefixHitTokens } = kvCache.stats();
   return {
     numRunning,
     numWaiting,
+    numQueued,
     kvCacheUsage: numBlocks === 0 ? 0 : 1 - numFreeBlocks / numBlocks,
     numBlocks,
     numFreeBlocks,

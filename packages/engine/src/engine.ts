@@ -1,59 +1,63 @@
-import {
-  type FinishReason,
-  type GenerateRequest,
-  InvariantError,
-  KvasirError,
-  type SequenceId,
-  type StepPlan,
-  type StepResult,
-} from '@kvasir/interfaces';
-import { checkRequest } from './check-request.js';
+import { type GenerateRequest, InvariantError } from '@kvasir/interfaces';
 import { type Clock, systemClock } from './clock.js';
 import { collectStats } from './collect-stats.js';
 import type { CloseOptions, EngineLimits, EngineOptions, SubmitOptions } from './engine-options.js';
-import { DuplicateRequestError, EngineClosedError, QueueFullError, StepFailedError } from './errors.js';
+import { DuplicateRequestError, EngineClosedError, QueueFullError } from './errors.js';
 import { Meters } from './meters.js';
 import type { EngineObserver, EngineStats } from './observer.js';
 import { OutputStream } from './output-stream.js';
+import { checkRequest } from './requests/check-request.js';
+import { RequestRunner } from './requests/request-runner.js';
+import { numPlacesOf, RunningRequest } from './requests/running-request.js';
 import { drawRandomSeed } from './seeds.js';
-import { Sequence } from './sequence.js';
-import { type Flight, type StepListener, StepLoop } from './step-loop.js';
-import type { RowOutput, StepOutput } from './step-output.js';
-import { takeChunk } from './take-chunk.js';
+import { StepLoop } from './step-loop.js';
 
-/** Runs many requests over one session: admission, the step loop, text, and the end of each request exactly once. */
+/** Runs many requests over one session: admission, and the way out. Steps are the loop's, requests the runner's. */
 export class Engine {
   readonly limits: EngineLimits;
   readonly #options: EngineOptions;
   readonly #clock: Clock;
   readonly #loop: StepLoop;
+  readonly #runner: RequestRunner;
   readonly #meters = new Meters();
-  readonly #requests = new Map<string, Sequence>();
-  readonly #sequences = new Map<SequenceId, Sequence>();
-  #numSequences = 0;
   #broken: Error | undefined;
   #closing: Promise<void> | undefined;
   #onDrained: (() => void) | undefined;
 
   constructor(options: EngineOptions) {
-    this.limits = options.limits;
+    const { scheduler, session, kvCache, tokenizer, limits } = options;
+    this.limits = limits;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    this.#runner = new RequestRunner({
+      scheduler,
+      tokenizer,
+      meters: this.#meters,
+      clock: this.#clock,
+      maxModelLen: limits.maxModelLen,
+      wake: () => this.#loop.wake(),
+      onBroken: (error) => {
+        this.#broken = error;
+      },
+      onIdle: () => {
+        if (this.#runner.numRequests === 0) this.#onDrained?.();
+      },
+    });
     this.#loop = new StepLoop({
-      session: options.session,
-      scheduler: options.scheduler,
-      kvCache: options.kvCache,
-      maxNumSeqs: options.limits.maxNumSeqs,
-      maxInFlight: options.limits.maxInFlight,
-      sequenceOf: (id) => this.#sequenceOf(id),
+      session,
+      scheduler,
+      kvCache,
+      maxNumSeqs: limits.maxNumSeqs,
+      maxInFlight: limits.maxInFlight,
+      sequenceOf: (id) => this.#runner.sequenceOf(id),
       now: () => this.#clock.now(),
-      listener: this.#createListener(),
+      listener: this.#runner,
     });
   }
 
   /** Requests that have not ended. */
   get numUnfinished(): number {
-    return this.#requests.size;
+    return this.#runner.numRequests;
   }
 
   /** What broke the engine for good, so that it takes no requests; `undefined` while it runs. */
@@ -73,60 +77,40 @@ export class Engine {
    */
   submit(request: GenerateRequest, options: SubmitOptions = {}): OutputStream {
     this.#checkOpen();
-    if (this.#requests.has(request.requestId)) throw new DuplicateRequestError(request.requestId);
+    const { requestId, promptTokenIds, sampling } = request;
+    if (this.#runner.find(requestId) !== undefined) throw new DuplicateRequestError(requestId);
     checkRequest(request, this.limits);
-    const { numWaiting } = this.#options.scheduler.stats();
-    if (numWaiting >= this.limits.maxQueuedRequests) {
-      throw new QueueFullError(numWaiting, this.limits.maxQueuedRequests);
-    }
+    this.#checkQueue(numPlacesOf(request));
+    const facts = { requestId, promptTokenIds, seed: sampling.seed, numChoices: request.n };
+    const stream = new OutputStream(facts, () => this.#leave(running));
+    const running = new RunningRequest(request, stream, options.arrivalMs ?? this.#clock.now());
     const { signal } = options;
-    const { sampling, promptTokenIds, requestId } = request;
-    const stream = new OutputStream({ requestId, promptTokenIds, seed: sampling.seed }, () => this.#leave(sequence));
-    const sequence = new Sequence({
-      id: ++this.#numSequences as SequenceId,
-      request,
-      stream,
-      tokenizer: this.#options.tokenizer,
-      maxLength: Math.min(promptTokenIds.length + sampling.maxTokens, this.limits.maxModelLen),
-      arrivalMs: options.arrivalMs ?? this.#clock.now(),
-    });
     if (signal?.aborted === true) {
-      this.#meters.numRequests++;
-      this.#meters.ended(sequence, 'abort', this.#clock.now());
+      this.#meters.refused(running, this.#clock.now());
       stream.fail(signal.reason);
       return stream;
     }
-    this.#options.scheduler.add({
-      id: sequence.id,
-      promptTokenIds,
-      maxLength: sequence.maxLength,
-      promptLogprobs: sampling.promptLogprobs !== undefined,
-      needsSync: false,
-      ...(request.cacheSalt === undefined ? {} : { salt: request.cacheSalt }),
-      ...(request.priority === undefined ? {} : { priority: request.priority }),
-    });
+    this.#runner.begin(running);
     this.#meters.numRequests++;
-    this.#requests.set(requestId, sequence);
-    this.#sequences.set(sequence.id, sequence);
-    if (signal !== undefined) this.#follow(sequence, signal);
-    this.#loop.wake();
+    if (signal !== undefined) this.#follow(running, signal);
     return stream;
   }
 
   /**
-   * Ends a request; its last delta has the finish reason `abort`. Its blocks are free at the commit of the last step that holds it.
+   * Ends a request; the last delta of each of its choices has the finish reason `abort`. Its blocks are free at the commit of the
+   * last step that holds it.
    * @returns `false` if there is no such request (any more).
    */
   abort(requestId: string): boolean {
-    const sequence = this.#requests.get(requestId);
-    if (sequence === undefined) return false;
-    this.#abort(sequence);
+    const running = this.#runner.find(requestId);
+    if (running === undefined) return false;
+    this.#runner.abort(running);
     return true;
   }
 
   /** Counters and gauges; cheap enough for every scrape. */
   stats(): EngineStats {
-    return collectStats(this.#options.scheduler, this.#options.kvCache, this.#meters);
+    return collectStats(this.#options.scheduler, this.#options.kvCache, this.#meters, this.#runner);
   }
 
   /** Adds an observer; returns the way to take it off. */
@@ -150,17 +134,13 @@ export class Engine {
     const { scheduler, kvCache } = this.#options;
     scheduler.checkIntegrity();
     kvCache.checkIntegrity();
+    this.#runner.checkIntegrity();
     const facts = {
-      numRequests: this.#requests.size,
-      numSequences: this.#sequences.size,
-      numScheduled: scheduler.numUnfinished,
+      numRequests: this.#runner.numRequests,
       numInFlight: this.#loop.numInFlight,
       numFreeBlocks: kvCache.numFreeBlocks,
       numBlocks: kvCache.numBlocks,
     };
-    if (facts.numScheduled !== facts.numRequests) {
-      throw new InvariantError('requests and scheduled sequences differ', facts);
-    }
     if (facts.numRequests === 0 && facts.numInFlight === 0 && facts.numFreeBlocks !== facts.numBlocks) {
       throw new InvariantError('an idle engine holds blocks', facts);
     }
@@ -171,129 +151,24 @@ export class Engine {
     if (this.#closing !== undefined) throw new EngineClosedError();
   }
 
-  #sequenceOf(id: SequenceId): Sequence {
-    const sequence = this.#sequences.get(id);
-    if (sequence === undefined) throw new InvariantError('the scheduler planned an unknown sequence', { sequence: id });
-    return sequence;
+  /** An empty queue takes any request, however many places it needs. */
+  #checkQueue(numPlaces: number): void {
+    const { numQueued } = this.#runner;
+    const { maxQueuedRequests } = this.limits;
+    if (numQueued > 0 && numQueued + numPlaces > maxQueuedRequests) {
+      throw new QueueFullError(numQueued, maxQueuedRequests);
+    }
   }
 
-  #follow(sequence: Sequence, signal: AbortSignal): void {
-    const onAbort = () => {
-      this.#options.scheduler.abort(sequence.id);
-      this.#fail(sequence, 'abort', signal.reason);
-    };
+  #follow(running: RunningRequest, signal: AbortSignal): void {
+    const onAbort = () => this.#runner.fail(running, 'abort', signal.reason);
     signal.addEventListener('abort', onAbort, { once: true });
-    sequence.detach = () => signal.removeEventListener('abort', onAbort);
-  }
-
-  #abort(sequence: Sequence): void {
-    this.#options.scheduler.abort(sequence.id);
-    this.#end(sequence, 'abort');
-    sequence.stream.push({ text: '', tokenIds: [], finishReason: 'abort', usage: sequence.usage() });
+    running.onEnd(() => signal.removeEventListener('abort', onAbort));
   }
 
   /** The consumer left its loop. */
-  #leave(sequence: Sequence): void {
-    if (sequence.finishReason !== undefined) return;
-    this.#options.scheduler.abort(sequence.id);
-    this.#end(sequence, 'abort');
-  }
-
-  #fail(sequence: Sequence, finishReason: FinishReason, reason: unknown): void {
-    this.#end(sequence, finishReason);
-    sequence.stream.fail(reason);
-  }
-
-  /** The one way out of the engine for a request. */
-  #end(sequence: Sequence, finishReason: FinishReason): void {
-    if (sequence.finishReason !== undefined) {
-      throw new InvariantError('a request ended twice', { sequence: sequence.id, finishReason });
-    }
-    sequence.finishReason = finishReason;
-    sequence.detach();
-    this.#requests.delete(sequence.request.requestId);
-    this.#sequences.delete(sequence.id);
-    this.#meters.ended(sequence, finishReason, this.#clock.now());
-    this.#loop.wake();
-  }
-
-  #createListener(): StepListener {
-    return {
-      onPlanned: (plan, sequences) => this.#onPlanned(plan, sequences),
-      onCommitted: (flight, output, result) => this.#onCommitted(flight, output, result),
-      onStreaming: (flight, output) => this.#onStreaming(flight, output),
-      onFailed: (flight, ended, reason) => {
-        this.#meters.numFailedSteps++;
-        const error = new StepFailedError(flight.plan.stepId, reason);
-        for (const id of ended) {
-          const sequence = this.#sequences.get(id);
-          if (sequence !== undefined) this.#fail(sequence, 'error', error);
-        }
-      },
-      onBroken: (reason) => {
-        this.#broken = KvasirError.isInstance(reason)
-          ? reason
-          : new InvariantError(`the step loop broke: ${String(reason)}`);
-        for (const sequence of [...this.#sequences.values()]) this.#fail(sequence, 'error', this.#broken);
-      },
-      onIdle: () => {
-        if (this.#requests.size === 0) this.#onDrained?.();
-      },
-    };
-  }
-
-  #onPlanned(plan: StepPlan, sequences: readonly Sequence[]): void {
-    const now = this.#clock.now();
-    for (let i = 0; i < sequences.length; i++) {
-      const sequence = sequences[i]!;
-      if (sequence.times.scheduledMs !== undefined) continue;
-      sequence.cachedTokens = plan.rows[i]!.numCachedTokens;
-      this.#meters.scheduled(sequence, now);
-    }
-  }
-
-  #onCommitted(flight: Flight, output: StepOutput, result: StepResult): void {
-    const { plan } = flight;
-    const { rows } = output;
-    this.#meters.step({
-      stepId: plan.stepId,
-      numTokens: plan.numTokens,
-      numRows: rows.length,
-      numOutputs: plan.numOutputs,
-      computeMs: result.computeMicros / 1000,
-      elapsedMs: this.#clock.now() - flight.submittedMs,
-    });
-    for (let i = 0; i < rows.length; i++) {
-      const sequence = flight.sequences[i]!;
-      if (sequence.finishReason !== undefined) continue;
-      for (const id of rows[i]!.tokenIds) sequence.append(id);
-      if (sequence.firstMissingPromptLogprob < sequence.promptLength - 1) {
-        sequence.promptLogprobs.push(...output.promptLogprobs(rows[i]!));
-      }
-    }
-  }
-
-  #onStreaming(flight: Flight, output: StepOutput): void {
-    const now = this.#clock.now();
-    const { rows } = output;
-    for (let i = 0; i < rows.length; i++) {
-      const sequence = flight.sequences[i]!;
-      if (sequence.finishReason === undefined) this.#stream(sequence, rows[i]!, output, now);
-    }
-  }
-
-  #stream(sequence: Sequence, row: RowOutput, output: StepOutput, now: number): void {
-    if (row.tokenIds.length === 0) return;
-    const chunk = takeChunk(sequence, row, output);
-    this.#meters.tokens(sequence, chunk.tokenIds.length, now);
-    if (chunk.finishReason === undefined) {
-      sequence.stream.push(chunk);
-      return;
-    }
-    // A stop string is found here only: the backend would go on.
-    if (!row.ended) this.#options.scheduler.abort(sequence.id);
-    this.#end(sequence, chunk.finishReason);
-    sequence.stream.push(chunk);
+  #leave(running: RunningRequest): void {
+    if (running.finishReason === undefined) this.#runner.end(running, 'abort');
   }
 
   async #close(drainTimeoutMs: number): Promise<void> {
@@ -306,7 +181,7 @@ export class Engine {
       await Promise.race([drained, this.#clock.sleep(drainTimeoutMs, timer.signal)]);
       timer.abort();
     }
-    for (const sequence of [...this.#sequences.values()]) this.#abort(sequence);
+    for (const running of this.#runner.requests) this.#runner.abort(running);
     this.#loop.wake();
     await drained;
     await this.#options.session.close();

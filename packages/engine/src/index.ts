@@ -10,8 +10,9 @@ export {
   QueueFullError,
   StepFailedError,
 } from './errors.js';
-export type { Completion } from './llm/completion.js';
-export type { CallOptions, Prompt } from './llm/llm.js';
+export type { CallOptions } from './llm/call-options.js';
+export type { Completion, CompletionChoice } from './llm/completion.js';
+export type { Prompt } from './llm/llm.js';
 export { LLM } from './llm/llm.js';
 export type { LoadOptions } from './llm/load-options.js';
 export { availableMemoryBytes, type ReadText } from './memory/available-memory.js';

@@ -1,5 +1,6 @@
 import type { FinishReason } from '@kvasir/interfaces';
 import type { EngineObserver, StepRecord } from './observer.js';
+import type { RunningRequest } from './requests/running-request.js';
 import type { Sequence } from './sequence.js';
 
 /** Counts what happens and tells the observers. */
@@ -18,23 +19,23 @@ export class Meters {
     return () => this.#observers.delete(observer);
   }
 
-  /** A sequence is part of a step for the first time. */
-  scheduled(sequence: Sequence, now: number): void {
-    sequence.times.scheduledMs = now;
-    this.promptTokens += sequence.promptLength;
-    this.cachedPromptTokens += sequence.cachedTokens;
-    this.#tell((observer) => observer.onQueueTime?.(now - sequence.times.arrivalMs));
+  /** A request is part of a step for the first time. */
+  scheduled({ times, promptLength, cachedTokens }: RunningRequest, now: number): void {
+    times.scheduledMs = now;
+    this.promptTokens += promptLength;
+    this.cachedPromptTokens += cachedTokens;
+    this.#tell((observer) => observer.onQueueTime?.(now - times.arrivalMs));
   }
 
+  /** A sequence gained tokens. */
   tokens(sequence: Sequence, numTokens: number, now: number): void {
-    const { times } = sequence;
+    const { times } = sequence.request;
     this.generationTokens += numTokens;
-    const previous = times.lastTokenMs;
+    const previous = sequence.lastTokenMs;
+    sequence.lastTokenMs = now;
     times.lastTokenMs = now;
-    if (previous !== undefined) {
-      this.#tell((observer) => observer.onInterToken?.(now - previous));
-      return;
-    }
+    if (previous !== undefined) this.#tell((observer) => observer.onInterToken?.(now - previous));
+    if (times.firstTokenMs !== undefined) return;
     times.firstTokenMs = now;
     this.#tell((observer) => observer.onFirstToken?.(now - times.arrivalMs));
   }
@@ -44,15 +45,24 @@ export class Meters {
     this.#tell((observer) => observer.onStep?.(record));
   }
 
-  ended(sequence: Sequence, finishReason: FinishReason, now: number): void {
+  /** A request whose signal had fired before it was submitted. */
+  refused(running: RunningRequest, now: number): void {
+    this.numRequests++;
+    this.ended(running, 'abort', now);
+  }
+
+  ended(running: RunningRequest, finishReason: FinishReason, now: number): void {
     this.finished[finishReason]++;
-    const { arrivalMs, scheduledMs, firstTokenMs, lastTokenMs } = sequence.times;
+    const { request, times } = running;
+    const { arrivalMs, scheduledMs, firstTokenMs, lastTokenMs } = times;
     const record = {
-      requestId: sequence.request.requestId,
-      seed: sequence.request.sampling.seed,
+      requestId: running.id,
+      seed: request.sampling.seed,
       finishReason,
-      usage: sequence.usage(),
-      maxTokens: sequence.request.sampling.maxTokens,
+      usage: running.usage(),
+      maxTokens: request.sampling.maxTokens,
+      numChoices: running.stream.numChoices,
+      ...(request.tenant === undefined ? {} : { tenant: request.tenant }),
       queueMs: interval(arrivalMs, scheduledMs),
       prefillMs: interval(scheduledMs, firstTokenMs),
       decodeMs: interval(firstTokenMs, lastTokenMs),

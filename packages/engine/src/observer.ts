@@ -19,6 +19,9 @@ export interface RequestRecord {
   readonly finishReason: FinishReason;
   readonly usage: RequestUsage;
   readonly maxTokens: number;
+  /** Choices returned. */
+  readonly numChoices: number;
+  readonly tenant?: string;
   /** Arrival to the first step that holds it. */
   readonly queueMs: number | undefined;
   /** First step to first token. */
@@ -39,7 +42,7 @@ export interface EngineObserver {
   onQueueTime?(ms: number): void;
   /** Arrival to first token. */
   onFirstToken?(ms: number): void;
-  /** From the tokens of one step to those of the next, of one request. */
+  /** From the tokens of one step to those of the next, of one choice. */
   onInterToken?(ms: number): void;
   /** After each step that has a result. */
   onStep?(record: StepRecord): void;
@@ -49,8 +52,12 @@ export interface EngineObserver {
 
 /** Counters since the engine was made, and gauges of now. */
 export interface EngineStats {
+  /** Sequences that run. */
   readonly numRunning: number;
+  /** Sequences that wait, preempted ones included. */
   readonly numWaiting: number;
+  /** Places of the bounded queue that are taken: one a choice of each request that no step has held yet. */
+  readonly numQueued: number;
   /** Share of the KV blocks that sequences hold, 0 to 1. */
   readonly kvCacheUsage: number;
   readonly numBlocks: number;

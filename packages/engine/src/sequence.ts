@@ -1,86 +1,66 @@
-import type {
-  FinishReason,
-  GenerateRequest,
-  PositionLogprobs,
-  RequestUsage,
-  SequenceId,
-  Tokenizer,
-} from '@kvasir/interfaces';
-import type { OutputStream } from './output-stream.js';
-import { SequenceText } from './sequence-text.js';
+import type { PositionLogprobs, SamplingParams, SequenceId } from '@kvasir/interfaces';
+import type { RunningRequest } from './requests/running-request.js';
 
-/** When the stages of a request began, in milliseconds of the engine's clock; `undefined` until they do. */
-export interface SequenceTimes {
-  readonly arrivalMs: number;
-  scheduledMs: number | undefined;
-  firstTokenMs: number | undefined;
-  lastTokenMs: number | undefined;
+/** What a sequence begins with. */
+export interface SequenceStart {
+  /** Choice that it belongs to, or its place among the beams. */
+  readonly index: number;
+  readonly promptTokenIds: Int32Array;
+  /** Its own: the seed is the choice's, and log-probabilities are what its maker needs. */
+  readonly sampling: SamplingParams;
+  /** It is over at this many tokens. */
+  readonly maxLength: number;
+  /** A sequence whose blocks it begins with. */
+  readonly forkOf?: SequenceId;
+  /** Its blocks stay when it ends, for its forks. */
+  readonly parks?: boolean;
 }
 
-/** A request inside the engine: its tokens, its text and its consumer. */
+const MIN_ROOM = 64;
+
+/** One token sequence of the scheduler: a choice of a request, or a step of a beam. */
 export class Sequence {
   readonly id: SequenceId;
-  readonly request: GenerateRequest;
-  readonly stream: OutputStream;
-  readonly text: SequenceText;
-  readonly times: SequenceTimes;
-  /** Prompt and output; `[0, length)` is in use. */
-  readonly tokens: Int32Array;
+  readonly request: RunningRequest;
+  readonly index: number;
+  readonly sampling: SamplingParams;
+  readonly promptLength: number;
+  readonly maxLength: number;
   /** Collected until the prompt is complete; entry 0 is `undefined`. */
   readonly promptLogprobs: (PositionLogprobs | undefined)[] = [undefined];
+  /** Prompt and output; `[0, length)` is in use, the rest is room to grow. */
+  tokens: Int32Array;
   length: number;
-  cachedTokens = 0;
-  finishReason: FinishReason | undefined;
-  /** Detaches the request's abort signal. */
-  detach: () => void = () => undefined;
+  lastTokenMs: number | undefined;
+  isScheduled = false;
+  hasEnded = false;
 
-  constructor(options: {
-    readonly id: SequenceId;
-    readonly request: GenerateRequest;
-    readonly stream: OutputStream;
-    readonly tokenizer: Tokenizer;
-    readonly maxLength: number;
-    readonly arrivalMs: number;
-  }) {
-    const { request } = options;
-    this.id = options.id;
+  constructor(id: SequenceId, request: RunningRequest, start: SequenceStart) {
+    const { promptTokenIds } = start;
+    this.id = id;
     this.request = request;
-    this.stream = options.stream;
-    this.text = new SequenceText(options.tokenizer, request.sampling.stop, request.sampling.minTokens);
-    this.times = {
-      arrivalMs: options.arrivalMs,
-      scheduledMs: undefined,
-      firstTokenMs: undefined,
-      lastTokenMs: undefined,
-    };
-    this.tokens = new Int32Array(options.maxLength);
-    this.tokens.set(request.promptTokenIds);
-    this.length = request.promptTokenIds.length;
-  }
-
-  get promptLength(): number {
-    return this.request.promptTokenIds.length;
-  }
-
-  /** The request is over at this many tokens. */
-  get maxLength(): number {
-    return this.tokens.length;
+    this.index = start.index;
+    this.sampling = start.sampling;
+    this.promptLength = promptTokenIds.length;
+    this.maxLength = start.maxLength;
+    this.tokens = promptTokenIds;
+    this.length = promptTokenIds.length;
   }
 
   /** Prompt positions whose log-probability is still to be asked for, from this position on. */
   get firstMissingPromptLogprob(): number {
-    return this.request.sampling.promptLogprobs === undefined ? this.promptLength : this.promptLogprobs.length - 1;
+    return this.sampling.promptLogprobs === undefined ? this.promptLength : this.promptLogprobs.length - 1;
   }
 
   append(tokenId: number): void {
+    if (this.length === this.tokens.length) this.#grow();
     this.tokens[this.length++] = tokenId;
   }
 
-  usage(): RequestUsage {
-    return {
-      promptTokens: this.promptLength,
-      completionTokens: this.length - this.promptLength,
-      cachedTokens: this.cachedTokens,
-    };
+  /** The prompt's own array is never written to. */
+  #grow(): void {
+    const grown = new Int32Array(Math.min(this.maxLength, Math.max(2 * this.length, MIN_ROOM)));
+    grown.set(this.tokens.subarray(0, this.length));
+    this.tokens = grown;
   }
 }

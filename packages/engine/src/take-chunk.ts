@@ -1,44 +1,48 @@
-import { END_REASON, type FinishReason } from '@kvasir/interfaces';
-import type { OutputChunk } from './output-stream.js';
+import { END_REASON, type FinishReason, type PositionLogprobs } from '@kvasir/interfaces';
 import type { Sequence } from './sequence.js';
+import type { SequenceText } from './sequence-text.js';
 import type { RowOutput, StepOutput } from './step-output.js';
 
+/** What a step adds to one choice. */
+export interface ChoiceChunk {
+  readonly text: string;
+  readonly tokenIds: readonly number[];
+  readonly logprobs?: readonly PositionLogprobs[] | undefined;
+  readonly finishReason?: FinishReason | undefined;
+  readonly stopReason?: string | number | undefined;
+}
+
 /**
- * Turns the tokens that a row brought into what the consumer gets: text, log-probabilities, and the end if it is one.
+ * Turns the tokens that a row brought into text, log-probabilities, and the end if it is one.
  * Tokens after the one that completed a stop string are taken off the sequence again.
  */
-export function takeChunk(sequence: Sequence, row: RowOutput, output: StepOutput): OutputChunk {
-  const { text, numKept } = takeText(sequence, row);
-  sequence.length -= row.tokenIds.length - numKept;
-  const { sampling } = sequence.request;
-  const isFirst = sequence.times.firstTokenMs === undefined;
+export function takeChunk(sequence: Sequence, text: SequenceText, row: RowOutput, output: StepOutput): ChoiceChunk {
+  const taken = takeText(text, row);
+  sequence.length -= row.tokenIds.length - taken.numKept;
   return {
-    text,
-    tokenIds: row.tokenIds.slice(0, numKept),
-    logprobs: sampling.logprobs === undefined ? undefined : output.tokenLogprobs(row).slice(0, numKept),
-    promptLogprobs: isFirst && sampling.promptLogprobs !== undefined ? sequence.promptLogprobs : undefined,
-    finishReason: finishReasonOf(sequence, row),
-    stopReason: sequence.text.stop ?? (row.endReason === END_REASON.stopToken ? row.tokenIds.at(-1) : undefined),
-    usage: sequence.usage(),
+    text: taken.text,
+    tokenIds: row.tokenIds.slice(0, taken.numKept),
+    logprobs: sequence.sampling.logprobs === undefined ? undefined : output.tokenLogprobs(row).slice(0, taken.numKept),
+    finishReason: finishReasonOf(text, row),
+    stopReason: text.stop ?? (row.endReason === END_REASON.stopToken ? row.tokenIds.at(-1) : undefined),
   };
 }
 
-function takeText(sequence: Sequence, row: RowOutput): { readonly text: string; readonly numKept: number } {
+function takeText(sequence: SequenceText, row: RowOutput): { readonly text: string; readonly numKept: number } {
   const numTokens = row.tokenIds.length;
   let text = '';
   let numKept = 0;
-  while (numKept < numTokens && sequence.text.stop === undefined) {
+  while (numKept < numTokens && sequence.stop === undefined) {
     const id = row.tokenIds[numKept++]!;
-    // A token that ends the sequence by being what it is leaves no text.
     const isMarker = numKept === numTokens && row.ended && row.endReason !== END_REASON.length;
-    if (!isMarker) text += sequence.text.push(id);
+    text += isMarker ? sequence.pushMarker(id) : sequence.push(id);
   }
-  if (row.ended) text += sequence.text.flush();
+  if (row.ended) text += sequence.flush();
   return { text, numKept };
 }
 
-function finishReasonOf(sequence: Sequence, row: RowOutput): FinishReason | undefined {
-  if (sequence.text.stop !== undefined) return 'stop';
+function finishReasonOf(text: SequenceText, row: RowOutput): FinishReason | undefined {
+  if (text.stop !== undefined) return 'stop';
   if (!row.ended) return undefined;
   return row.endReason === END_REASON.length ? 'length' : 'stop';
 }

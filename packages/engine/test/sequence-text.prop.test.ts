@@ -13,7 +13,7 @@ function run(
   stop: readonly string[],
   minTokens: number,
 ): { text: string; stop: string | undefined } {
-  const text = new SequenceText(tokenizer, stop, minTokens);
+  const text = new SequenceText(tokenizer, { stop, minTokens });
   let shown = '';
   for (const id of tokenIds) {
     shown += text.push(id);

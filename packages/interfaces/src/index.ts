@@ -51,6 +51,7 @@ export type {
   ValueSpec,
 } from './program.js';
 export type {
+  BeamParams,
   FinishReason,
   GenerateRequest,
   OutputDelta,

@@ -54,6 +54,31 @@ export interface GenerateRequest {
   readonly cacheSalt?: string;
   /** Smaller runs first under the priority policy. */
   readonly priority?: number;
+  /** Who asks, for shares and statistics; content is kept apart by `cacheSalt`. */
+  readonly tenant?: string;
+  /** Choices to generate. Choice `i` is what a request of its own with seed `choiceSeed(seed, i)` would get. Default 1. */
+  readonly n?: number;
+  /** Choices generated, at least `n`; the `n` with the highest log-probability a token are returned, best first. Default `n`. */
+  readonly bestOf?: number;
+  /** Beam search instead of sampling; the `n` best beams are returned, best first. */
+  readonly beam?: BeamParams;
+  /** Milliseconds from its arrival after which the request is ended with an error. */
+  readonly timeoutMs?: number;
+  /** Leave the stop string, or the text of the stop token, at the end of the text. Default `false`. */
+  readonly includeStopInOutput?: boolean;
+  /** Leave special tokens out of the text. Default `true`. */
+  readonly skipSpecialTokens?: boolean;
+  /** See `DecodeOptions`. Default `true`. */
+  readonly spacesBetweenSpecialTokens?: boolean;
+}
+
+/** Beam search as vLLM defines it: each step keeps the `width` best of the `2 * width` likeliest continuations of every beam. */
+export interface BeamParams {
+  readonly width: number;
+  /** A beam scores `cumulativeLogprob / length ** lengthPenalty`, its length counting prompt and output but no EOS. */
+  readonly lengthPenalty: number;
+  /** `true` ends the search with the `width`-th finished beam; `false` when no running beam can be among the best any more. */
+  readonly earlyStopping: boolean;
 }
 
 /** Why a request ended. */
@@ -73,10 +98,10 @@ export interface PositionLogprobs {
   readonly top: readonly TokenLogprob[];
 }
 
-/** What one request gained since its last delta. */
+/** What one choice of a request gained since its last delta. Each choice has a last delta of its own. */
 export interface OutputDelta {
   readonly requestId: string;
-  /** Choice index, 0 for `n = 1`. */
+  /** Choice, counted from 0. */
   readonly index: number;
   /** Text that became certain; `''` while a character or a stop string is undecided. */
   readonly text: string;
@@ -89,12 +114,17 @@ export interface OutputDelta {
   readonly finishReason?: FinishReason;
   /** Stop string or stop token id that ended the request; absent for EOS. */
   readonly stopReason?: string | number;
+  /** On the last delta of a ranked choice (`bestOf`, `beam`): sum of its tokens' log-probabilities, and what it was ranked by. */
+  readonly cumulativeLogprob?: number;
+  readonly score?: number;
+  /** Of the whole request, all choices together. */
   readonly usage: RequestUsage;
 }
 
 /** Token counts of a request so far. */
 export interface RequestUsage {
   readonly promptTokens: number;
+  /** Tokens of all choices; those of `bestOf` that were not returned included. */
   readonly completionTokens: number;
   /** Prompt tokens whose keys and values came from the prefix cache. */
   readonly cachedTokens: number;

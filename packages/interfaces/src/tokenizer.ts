@@ -63,6 +63,11 @@ export interface EncodeOptions {
 export interface DecodeOptions {
   /** Leave out control tokens. Default `true`. */
   readonly skipSpecialTokens?: boolean;
+  /**
+   * With `skipSpecialTokens` off, keep the spaces that a vocabulary's decoder puts between two special tokens. Default `true`.
+   * Vocabularies whose decoders put none (byte-level BPE, SentencePiece) give the same text either way.
+   */
+  readonly spacesBetweenSpecialTokens?: boolean;
 }
 
 /** Text to token ids and back. Special-token text inside the input is parsed to its id, as Hugging Face does. */

@@ -1,24 +1,36 @@
-import type { IncrementalDecoder } from '@kvasir/interfaces';
+import type { DecodeOptions, IncrementalDecoder } from '@kvasir/interfaces';
 import type { TokenTable } from './token-table.js';
 import { decodeUtf8, incompleteTail } from './utf8.js';
 
 /** Decodes one stream of ids; at most three bytes of an unfinished character wait between calls. */
 export class StreamDecoder implements IncrementalDecoder {
   readonly #table: TokenTable;
-  readonly #skipSpecialTokens: boolean;
+  readonly #skipsSpecial: boolean;
+  readonly #joinsSpecial: boolean;
+  #wasSpecial = false;
   #pending = new Uint8Array(0);
   #isStripping: boolean;
 
-  constructor(table: TokenTable, skipSpecialTokens: boolean) {
+  constructor(table: TokenTable, options: DecodeOptions = {}) {
     this.#table = table;
-    this.#skipSpecialTokens = skipSpecialTokens;
+    this.#skipsSpecial = options.skipSpecialTokens ?? true;
+    this.#joinsSpecial = options.spacesBetweenSpecialTokens === false;
     this.#isStripping = table.stripsLeadingSpace;
   }
 
   /** @throws {@link TokenIdOutOfRangeError} If there is no such id; the decoder is unchanged. */
   push(id: number): string {
     const table = this.#table;
-    if (table.isSpecial(id) && this.#skipSpecialTokens) return '';
+    const isSpecial = table.isSpecial(id);
+    if (isSpecial && this.#skipsSpecial) return '';
+    const joins = isSpecial && this.#wasSpecial && this.#joinsSpecial;
+    this.#wasSpecial = isSpecial;
+    const text = this.#decode(id);
+    return joins && text.startsWith(' ') ? text.slice(1) : text;
+  }
+
+  #decode(id: number): string {
+    const table = this.#table;
     if (this.#pending.length === 0) {
       const text = table.completeText(id);
       if (text !== undefined) return this.#emit(text);

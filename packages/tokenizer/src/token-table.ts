@@ -68,6 +68,6 @@ export class TokenTable {
   }
 
   createDecoder(options: DecodeOptions = {}): IncrementalDecoder {
-    return new StreamDecoder(this, options.skipSpecialTokens ?? true);
+    return new StreamDecoder(this, options);
   }
 }

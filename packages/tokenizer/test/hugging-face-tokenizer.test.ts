@@ -147,6 +147,11 @@ describe('other families', () => {
     );
     expect([...tokenizer.encode('Playing now!')]).toEqual([1, 3, 4, 5, 6, 2]);
     expect(tokenizer.decode([1, 3, 4, 5, 6, 2])).toBe('playing now!');
+    const marked = [1, 3, 2, 2, 5];
+    expect(tokenizer.decode(marked, { skipSpecialTokens: false })).toBe('[CLS] play [SEP] [SEP] now');
+    expect(tokenizer.decode(marked, { skipSpecialTokens: false, spacesBetweenSpecialTokens: false })).toBe(
+      '[CLS] play [SEP][SEP] now',
+    );
   });
 
   it('refuses a decoder it cannot apply piece by piece, and a file that is none', async () => {

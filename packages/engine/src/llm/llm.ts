@@ -13,18 +13,13 @@ import type { CloseOptions, EngineLimits } from '../engine-options.js';
 import type { MemoryReport } from '../memory/plan-memory.js';
 import type { OutputStream } from '../output-stream.js';
 import { completeSampling, type SamplingOptions } from '../sampling.js';
+import { type CallOptions, readCallOptions } from './call-options.js';
 import { type Completion, complete } from './completion.js';
 import { type LoadOptions, resolveSizes } from './load-options.js';
 import { type OpenedEngine, openEngine } from './open-engine.js';
 
 /** Text, or token ids taken as they are. */
 export type Prompt = string | ArrayLike<number>;
-
-/** How one call of an {@link LLM} is cancelled. */
-export interface CallOptions {
-  /** Rejects with the signal's reason, wherever the request is. */
-  readonly signal?: AbortSignal | undefined;
-}
 
 /**
  * A loaded model: tokenizer, chat template and engine in one. Several may live in one process; each has a session of its own.
@@ -82,11 +77,11 @@ export class LLM {
    * Starts a generation. It runs whether or not the stream is read; leaving the loop ends it.
    * @throws As {@link Engine.submit}, and `InvalidArgumentError` for parameters.
    */
-  stream(prompt: Prompt, params: SamplingOptions = {}, { signal }: CallOptions = {}): OutputStream {
+  stream(prompt: Prompt, params: SamplingOptions = {}, options: CallOptions = {}): OutputStream {
     return this.#submit(
       typeof prompt === 'string' ? this.tokenizer.encode(prompt) : toTokenIds(prompt),
       params,
-      signal,
+      options,
     );
   }
 
@@ -94,7 +89,7 @@ export class LLM {
    * Answers a conversation through the model's chat template.
    * @throws `InvalidArgumentError` If the model has none.
    */
-  chat(messages: readonly ChatMessage[], params: SamplingOptions = {}, { signal }: CallOptions = {}): OutputStream {
+  chat(messages: readonly ChatMessage[], params: SamplingOptions = {}, options: CallOptions = {}): OutputStream {
     if (this.chatTemplate === undefined) {
       throw new InvalidArgumentError(
         'messages',
@@ -103,7 +98,7 @@ export class LLM {
     }
     const text = this.chatTemplate.render(messages, { addGenerationPrompt: true });
     // The template writes BOS and the like by itself.
-    return this.#submit(this.tokenizer.encode(text, { addSpecialTokens: false }), params, signal);
+    return this.#submit(this.tokenizer.encode(text, { addSpecialTokens: false }), params, options);
   }
 
   /**
@@ -113,7 +108,7 @@ export class LLM {
   async generate(
     prompts: Prompt | readonly Prompt[],
     params: SamplingOptions = {},
-    { signal }: CallOptions = {},
+    { signal, ...options }: CallOptions = {},
   ): Promise<Completion[]> {
     const all = isOnePrompt(prompts) ? [prompts] : prompts;
     const cancel = new AbortController();
@@ -125,11 +120,12 @@ export class LLM {
     const work = async (): Promise<void> => {
       while (next < all.length) {
         const index = next++;
-        completions[index] = await complete(this.stream(all[index]!, params, { signal: signals }));
+        completions[index] = await complete(this.stream(all[index]!, params, { ...options, signal: signals }));
       }
     };
     const { maxNumSeqs, maxQueuedRequests } = this.limits;
-    const numWorkers = Math.min(all.length, 2 * maxNumSeqs, maxQueuedRequests);
+    const numPlaces = Math.max(1, options.beam?.width ?? options.bestOf ?? options.n ?? 1);
+    const numWorkers = Math.min(all.length, Math.ceil(Math.min(2 * maxNumSeqs, maxQueuedRequests) / numPlaces));
     try {
       await Promise.all(Array.from({ length: numWorkers }, work));
     } catch (error) {
@@ -150,10 +146,11 @@ export class LLM {
     return this.close();
   }
 
-  #submit(promptTokenIds: Int32Array, params: SamplingOptions, signal: AbortSignal | undefined): OutputStream {
+  #submit(promptTokenIds: Int32Array, params: SamplingOptions, options: CallOptions): OutputStream {
+    const { signal, extras } = readCallOptions(options);
     const sampling = completeSampling(params, () => this.engine.drawSeed());
     const requestId = `llm-${++this.#numRequests}`;
-    return this.engine.submit({ requestId, promptTokenIds, sampling }, { signal });
+    return this.engine.submit({ requestId, promptTokenIds, sampling, ...extras }, { signal });
   }
 }
 

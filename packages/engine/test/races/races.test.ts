@@ -1,4 +1,4 @@
-import type { StepResult } from '@kvasir/interfaces';
+import { choiceSeed, type StepResult } from '@kvasir/interfaces';
 import { fcParameters, type TinyRequest, tinyRequest } from '@kvasir/testing';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -14,31 +14,36 @@ type Fate = 'runs' | 'aborted' | 'signalled' | 'left';
 
 interface Story {
   readonly tiny: TinyRequest;
+  readonly n: number;
   readonly fate: Fate;
 }
 
-/** What a consumer saw, and how its stream ended. */
+/** What a consumer saw of one choice, and how that ended. */
 interface Seen {
   readonly tokenIds: number[];
-  readonly ending: string;
-  readonly numAfterEnd: number;
+  ending: string;
+  numAfterEnd: number;
 }
 
-async function watch(stream: OutputStream, leaveAfter: number): Promise<Seen> {
-  const tokenIds: number[] = [];
-  let ending = 'left';
-  let numAfterEnd = 0;
+async function watch(stream: OutputStream, leaveAfter: number): Promise<Seen[]> {
+  const choices = Array.from(
+    { length: stream.numChoices },
+    (): Seen => ({ tokenIds: [], ending: 'left', numAfterEnd: 0 }),
+  );
+  let numTokens = 0;
   try {
     for await (const delta of stream) {
-      if (ending !== 'left') numAfterEnd++;
-      tokenIds.push(...delta.tokenIds);
-      if (delta.finishReason !== undefined) ending = delta.finishReason;
-      if (ending === 'left' && tokenIds.length >= leaveAfter) break;
+      const choice = choices[delta.index]!;
+      if (choice.ending !== 'left') choice.numAfterEnd++;
+      choice.tokenIds.push(...delta.tokenIds);
+      numTokens += delta.tokenIds.length;
+      if (delta.finishReason !== undefined) choice.ending = delta.finishReason;
+      if (numTokens >= leaveAfter && choices.some(({ ending }) => ending === 'left')) break;
     }
   } catch (error) {
-    ending = (error as Error).name;
+    for (const choice of choices) if (choice.ending === 'left') choice.ending = (error as Error).name;
   }
-  return { tokenIds, ending, numAfterEnd };
+  return choices;
 }
 
 describe('races between steps, failing ones too, submits, aborts, signals, leavers and close', () => {
@@ -54,6 +59,7 @@ describe('races between steps, failing ones too, submits, aborts, signals, leave
 
   const story = fc.record<Story>({
     tiny: tinyRequest(bounds),
+    n: fc.constantFrom(1, 1, 2, 3),
     fate: fc.constantFrom<Fate>('runs', 'runs', 'aborted', 'signalled', 'left'),
   });
 
@@ -79,13 +85,13 @@ describe('races between steps, failing ones too, submits, aborts, signals, leave
             gate: (stepId, work) => gate(stepId, work),
           });
           const act = (label: string, run: () => void) => scheduler.schedule(Promise.resolve(label)).then(run);
-          const watched: Promise<Seen | undefined>[] = stories.map(
-            async ({ tiny: { prompt, ...sampling }, fate }, index) => {
+          const watched: Promise<Seen[] | undefined>[] = stories.map(
+            async ({ tiny: { prompt, ...sampling }, n, fate }, index) => {
               const id = `r${index}`;
               const controller = new AbortController();
               await scheduler.schedule(Promise.resolve(`submit ${id}`));
               if (closesEarly && isClosed(engine)) return undefined;
-              const stream = engine.submit(request(prompt, sampling, id), { signal: controller.signal });
+              const stream = engine.submit(request(prompt, sampling, id, { n }), { signal: controller.signal });
               if (fate === 'aborted') void act(`abort ${id}`, () => void engine.abort(id));
               if (fate === 'signalled') void act(`signal ${id}`, () => controller.abort());
               return watch(stream, fate === 'left' ? 2 : Number.POSITIVE_INFINITY);
@@ -115,18 +121,19 @@ function isClosed(engine: Awaited<ReturnType<typeof startEngine>>['engine']): bo
   }
 }
 
-async function checkAgainstQuietRuns(stories: readonly Story[], seen: readonly (Seen | undefined)[]): Promise<void> {
+async function checkAgainstQuietRuns(stories: readonly Story[], seen: readonly (Seen[] | undefined)[]): Promise<void> {
   const { engine } = await startEngine({ ...bounds, maxModelLen: 16, blockSize: 2 });
-  for (const [index, outcome] of seen.entries()) {
-    if (outcome === undefined) continue;
-    endings.set(outcome.ending, (endings.get(outcome.ending) ?? 0) + 1);
-    const { prompt, ...sampling } = stories[index]!.tiny;
-    const quiet = await join(engine.submit(request(prompt, sampling)));
-    expect(outcome.numAfterEnd).toBe(0);
-    expect(quiet.tokenIds.slice(0, outcome.tokenIds.length)).toEqual(outcome.tokenIds);
-    if (outcome.ending === 'stop' || outcome.ending === 'length') {
-      expect(outcome.tokenIds).toEqual(quiet.tokenIds);
-      expect(outcome.ending).toBe(quiet.last.finishReason);
+  for (const [story, choices] of seen.entries()) {
+    const { prompt, ...sampling } = stories[story]!.tiny;
+    for (const [index, { tokenIds, ending, numAfterEnd }] of (choices ?? []).entries()) {
+      endings.set(ending, (endings.get(ending) ?? 0) + 1);
+      const own = { ...sampling, seed: choiceSeed(sampling.seed, index) };
+      const quiet = await join(engine.submit(request(prompt, own)));
+      expect(numAfterEnd).toBe(0);
+      expect(quiet.tokenIds.slice(0, tokenIds.length)).toEqual(tokenIds);
+      if (ending !== 'stop' && ending !== 'length') continue;
+      expect(tokenIds).toEqual(quiet.tokenIds);
+      expect(ending).toBe(quiet.last.finishReason);
     }
   }
   await collect(engine.submit(request([1], { maxTokens: 1 })));

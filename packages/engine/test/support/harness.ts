@@ -81,8 +81,10 @@ export function request(
   promptTokenIds: ArrayLike<number>,
   sampling: SamplingOptions = {},
   requestId?: string,
+  extras: Omit<GenerateRequest, 'requestId' | 'promptTokenIds' | 'sampling'> = {},
 ): GenerateRequest {
   return {
+    ...extras,
     requestId: requestId ?? `r${numRequests++}`,
     promptTokenIds: Int32Array.from(promptTokenIds),
     sampling: completeSampling({ temperature: 0, ...sampling }, () => 7n),
@@ -106,7 +108,16 @@ export interface Joined {
 
 /** A stream as one result. */
 export async function join(stream: AsyncIterable<OutputDelta>): Promise<Joined> {
+  return joinDeltas(await collect(stream));
+}
+
+/** A stream as one result a choice. */
+export async function joinChoices(stream: AsyncIterable<OutputDelta>, numChoices: number): Promise<Joined[]> {
   const deltas = await collect(stream);
+  return Array.from({ length: numChoices }, (_, index) => joinDeltas(deltas.filter((delta) => delta.index === index)));
+}
+
+function joinDeltas(deltas: readonly OutputDelta[]): Joined {
   return {
     text: deltas.map((delta) => delta.text).join(''),
     tokenIds: deltas.flatMap((delta) => delta.tokenIds),

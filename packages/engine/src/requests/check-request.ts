@@ -1,12 +1,16 @@
 import { type GenerateRequest, InvalidArgumentError } from '@kvasir/interfaces';
-import type { EngineLimits } from './engine-options.js';
-import { PromptTooLongError } from './errors.js';
+import type { EngineLimits } from '../engine-options.js';
+import { PromptTooLongError } from '../errors.js';
+
+/** Choices of one request, so that one request cannot be a thousand by itself. Servers set lower limits of their own. */
+export const MAX_CHOICES = 1024;
 
 /**
  * Holds a request to the limits of its engine.
  * @throws {@link PromptTooLongError} and `InvalidArgumentError`.
  */
-export function checkRequest({ promptTokenIds, sampling }: GenerateRequest, limits: EngineLimits): void {
+export function checkRequest(request: GenerateRequest, limits: EngineLimits): void {
+  const { promptTokenIds, sampling } = request;
   if (promptTokenIds.length === 0) {
     throw new InvalidArgumentError('promptTokenIds', 'the prompt has no tokens: expected at least one');
   }
@@ -23,6 +27,25 @@ export function checkRequest({ promptTokenIds, sampling }: GenerateRequest, limi
       'logprobs',
       `${asked} log-probabilities a position are asked for, at most ${maxLogprobs} are possible: ask for fewer or raise maxLogprobs`,
     );
+  }
+  checkChoices(request);
+  checkTimeout(request);
+}
+
+function checkChoices({ n = 1, bestOf }: GenerateRequest): void {
+  checkInteger('n', n, 1, MAX_CHOICES);
+  if (bestOf !== undefined) checkInteger('bestOf', bestOf, n, MAX_CHOICES);
+}
+
+function checkTimeout({ timeoutMs }: GenerateRequest): void {
+  if (timeoutMs !== undefined && !(timeoutMs > 0)) {
+    throw new InvalidArgumentError('timeoutMs', `timeoutMs is ${timeoutMs}: expected a number above 0`);
+  }
+}
+
+function checkInteger(parameter: string, value: number, min: number, max: number): void {
+  if (!Number.isInteger(value) || value < min || value > max) {
+    throw new InvalidArgumentError(parameter, `${parameter} is ${value}: expected an integer from ${min} to ${max}`);
   }
 }
 

@@ -1,0 +1,9 @@
+import type { ChoiceMaker } from './choice-maker.js';
+import { RankedChoices } from './ranked-choices.js';
+import { type ChoiceMakerOptions, SampledChoices } from './sampled-choices.js';
+
+/** The maker that a request asks for. */
+export function createChoiceMaker(options: ChoiceMakerOptions): ChoiceMaker {
+  const { n, bestOf } = options.running.request;
+  return bestOf !== undefined && bestOf > (n ?? 1) ? new RankedChoices(options) : new SampledChoices(options);
+}

@@ -1,0 +1,249 @@
+import {
+  type FinishReason,
+  InvariantError,
+  KvasirError,
+  type Scheduler,
+  type SequenceId,
+  type StepPlan,
+  type StepResult,
+  type Tokenizer,
+} from '@kvasir/interfaces';
+import type { SequenceStarter } from '../choices/choice-maker.js';
+import { createChoiceMaker } from '../choices/create-choice-maker.js';
+import type { Clock } from '../clock.js';
+import { StepFailedError } from '../errors.js';
+import type { Meters } from '../meters.js';
+import { Sequence, type SequenceStart } from '../sequence.js';
+import type { Flight, StepListener } from '../step-loop.js';
+import type { StepOutput } from '../step-output.js';
+import type { RunningRequest } from './running-request.js';
+
+/** What a {@link RequestRunner} works with. */
+export interface RequestRunnerOptions {
+  readonly scheduler: Scheduler;
+  readonly tokenizer: Tokenizer;
+  readonly meters: Meters;
+  readonly clock: Clock;
+  readonly maxModelLen: number;
+  /** There may be something to run or to give up. */
+  readonly wake: () => void;
+  readonly onBroken: (error: KvasirError) => void;
+  /** Nothing is in flight and nothing can be planned. */
+  readonly onIdle: () => void;
+}
+
+/**
+ * Owns every running request and its sequences: starts them, hands them what steps bring, and ends each request exactly once.
+ *
+ * ```
+ * request  1 -- n  sequences     a choice each, or the beams of the moment
+ * begin -> (planned, committed, streamed)* -> end | abort | fail
+ * ```
+ */
+export class RequestRunner implements StepListener, SequenceStarter {
+  readonly #options: RequestRunnerOptions;
+  readonly #requests = new Map<string, RunningRequest>();
+  readonly #sequences = new Map<SequenceId, Sequence>();
+  /** Places of the queue that are taken by requests no step has held yet. */
+  #numQueued = 0;
+  #numSequences = 0;
+
+  constructor(options: RequestRunnerOptions) {
+    this.#options = options;
+  }
+
+  get numRequests(): number {
+    return this.#requests.size;
+  }
+
+  get numSequences(): number {
+    return this.#sequences.size;
+  }
+
+  get numQueued(): number {
+    return this.#numQueued;
+  }
+
+  get requests(): readonly RunningRequest[] {
+    return [...this.#requests.values()];
+  }
+
+  find(requestId: string): RunningRequest | undefined {
+    return this.#requests.get(requestId);
+  }
+
+  sequenceOf(id: SequenceId): Sequence {
+    const sequence = this.#sequences.get(id);
+    if (sequence === undefined) throw new InvariantError('the scheduler planned an unknown sequence', { sequence: id });
+    return sequence;
+  }
+
+  /**
+   * Starts a request's sequences.
+   * @throws What the scheduler throws; then nothing of it is queued.
+   */
+  begin(running: RunningRequest): void {
+    const { tokenizer, maxModelLen } = this.#options;
+    running.maker = createChoiceMaker({ running, starter: this, tokenizer, maxModelLen });
+    try {
+      running.maker.begin();
+    } catch (error) {
+      this.#dropSequences(running);
+      throw error;
+    }
+    this.#requests.set(running.id, running);
+    this.#numQueued += running.numPlaces;
+    this.#options.wake();
+  }
+
+  start(request: RunningRequest, start: SequenceStart): Sequence {
+    const { cacheSalt, priority } = request.request;
+    const sequence = new Sequence(++this.#numSequences as SequenceId, request, start);
+    this.#options.scheduler.add({
+      id: sequence.id,
+      promptTokenIds: start.promptTokenIds,
+      maxLength: start.maxLength,
+      promptLogprobs: start.sampling.promptLogprobs !== undefined,
+      needsSync: false,
+      ...(cacheSalt === undefined ? {} : { salt: cacheSalt }),
+      ...(priority === undefined ? {} : { priority }),
+    });
+    this.#sequences.set(sequence.id, sequence);
+    request.sequences.add(sequence);
+    return sequence;
+  }
+
+  /** Ends a request whose consumer still listens: every open choice gets a last delta. */
+  abort(running: RunningRequest): void {
+    this.end(running, 'abort');
+    const usage = running.usage();
+    for (const index of running.stream.openChoices) {
+      running.stream.push({ index, text: '', tokenIds: [], finishReason: 'abort', usage });
+    }
+  }
+
+  /** Ends a request with an error. */
+  fail(running: RunningRequest, finishReason: FinishReason, reason: unknown): void {
+    this.end(running, finishReason);
+    running.stream.fail(reason);
+  }
+
+  /** The one way out of the engine for a request. */
+  end(running: RunningRequest, finishReason: FinishReason): void {
+    if (running.finishReason !== undefined) {
+      throw new InvariantError('a request ended twice', { request: running.id, finishReason });
+    }
+    this.#dropSequences(running);
+    if (running.times.scheduledMs === undefined) this.#numQueued -= running.numPlaces;
+    running.finishReason = finishReason;
+    running.detach();
+    this.#requests.delete(running.id);
+    this.#options.meters.ended(running, finishReason, this.#options.clock.now());
+    this.#options.wake();
+  }
+
+  onPlanned(plan: StepPlan, sequences: readonly Sequence[]): void {
+    const now = this.#options.clock.now();
+    for (let i = 0; i < sequences.length; i++) {
+      const { request } = sequences[i]!;
+      if (request.times.scheduledMs !== undefined) continue;
+      request.cachedTokens = plan.rows[i]!.numCachedTokens;
+      this.#numQueued -= request.numPlaces;
+      this.#options.meters.scheduled(request, now);
+    }
+  }
+
+  onCommitted(flight: Flight, output: StepOutput, result: StepResult): void {
+    const { plan } = flight;
+    const { rows } = output;
+    this.#options.meters.step({
+      stepId: plan.stepId,
+      numTokens: plan.numTokens,
+      numRows: rows.length,
+      numOutputs: plan.numOutputs,
+      computeMs: result.computeMicros / 1000,
+      elapsedMs: this.#options.clock.now() - flight.submittedMs,
+    });
+    for (let i = 0; i < rows.length; i++) {
+      const sequence = flight.sequences[i]!;
+      if (sequence.hasEnded) continue;
+      for (const id of rows[i]!.tokenIds) sequence.append(id);
+      if (sequence.firstMissingPromptLogprob < sequence.promptLength - 1) {
+        sequence.promptLogprobs.push(...output.promptLogprobs(rows[i]!));
+      }
+    }
+  }
+
+  onStreaming(flight: Flight, output: StepOutput): void {
+    const now = this.#options.clock.now();
+    const { rows } = output;
+    for (let i = 0; i < rows.length; i++) {
+      const sequence = flight.sequences[i]!;
+      const row = rows[i]!;
+      if (sequence.hasEnded || row.tokenIds.length === 0) continue;
+      const { request } = sequence;
+      const { length } = sequence;
+      const finishReason = request.maker.take(sequence, row, output);
+      // Tokens behind a stop string have been taken off.
+      this.#options.meters.tokens(sequence, row.tokenIds.length - (length - sequence.length), now);
+      if (finishReason === undefined) continue;
+      // A stop string is found here only: the backend would go on.
+      this.#drop(sequence, !row.ended);
+      if (request.sequences.size === 0) this.end(request, finishReason);
+    }
+  }
+
+  onFailed(flight: Flight, ended: readonly SequenceId[], reason: unknown): void {
+    const { meters } = this.#options;
+    meters.numFailedSteps++;
+    const error = new StepFailedError(flight.plan.stepId, reason);
+    for (const id of ended) {
+      const sequence = this.#sequences.get(id);
+      if (sequence !== undefined) this.fail(sequence.request, 'error', error);
+    }
+  }
+
+  onBroken(reason: unknown): void {
+    const error = KvasirError.isInstance(reason)
+      ? reason
+      : new InvariantError(`the step loop broke: ${String(reason)}`);
+    this.#options.onBroken(error);
+    for (const running of this.requests) this.fail(running, 'error', error);
+  }
+
+  onIdle(): void {
+    this.#options.onIdle();
+  }
+
+  /** @throws `InvariantError` when requests, sequences and scheduler disagree. */
+  checkIntegrity(): void {
+    let numSequences = 0;
+    let numQueued = 0;
+    for (const running of this.#requests.values()) {
+      numSequences += running.sequences.size;
+      if (running.times.scheduledMs === undefined) numQueued += running.numPlaces;
+    }
+    const facts = {
+      numRequests: this.#requests.size,
+      numSequences,
+      numKnown: this.#sequences.size,
+      numScheduled: this.#options.scheduler.numUnfinished,
+      numQueued,
+      numPlaces: this.#numQueued,
+    };
+    if (numSequences !== facts.numKnown || numSequences !== facts.numScheduled || numQueued !== facts.numPlaces) {
+      throw new InvariantError('requests, sequences and scheduler differ', facts);
+    }
+  }
+
+  #dropSequences(running: RunningRequest): void {
+    for (const sequence of running.sequences) this.#drop(sequence, true);
+  }
+
+  #drop(sequence: Sequence, runs: boolean): void {
+    if (runs) this.#options.scheduler.abort(sequence.id);
+    sequence.hasEnded = true;
+    sequence.request.sequences.delete(sequence);
+    this.#sequences.delete(sequence.id);
+  }
+}
