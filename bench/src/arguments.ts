@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util';
+import type { KvCacheDtype } from '@kvasir/interfaces';
 
 /** Benchmarks that `npm run bench -- NAME` knows. */
-const BENCH_NAMES = ['decode', 'prefill', 'batch', 'serve', 'coldstart', 'scheduler'] as const;
+const BENCH_NAMES = ['decode', 'prefill', 'batch', 'steps', 'serve', 'coldstart', 'scheduler'] as const;
 
 /** One of {@link BENCH_NAMES}. */
 type BenchName = (typeof BENCH_NAMES)[number];
@@ -13,14 +14,27 @@ export interface BenchArguments {
   readonly models: readonly string[];
   readonly rounds: number;
   readonly threads: number;
+  /** Tokens before the ones that are generated, a work each. */
+  readonly contexts: readonly number[];
+  /** Largest of `contexts`. */
+  readonly maxContext: number;
+  /** Sequences side by side; `undefined` is the benchmark's own list. */
+  readonly batches: readonly number[] | undefined;
+  /** A Kvasir engine for each; the first is the one that ratios are about. */
+  readonly maxInFlight: readonly (1 | 2)[];
+  readonly kvCacheDtypes: readonly KvCacheDtype[];
   readonly clients: readonly number[];
   readonly requests: number;
   readonly write: boolean;
+  /** Name of the files under bench/results. */
+  readonly resultName: string;
   readonly commandLine: string;
 }
 
 /** Engines that Kvasir is measured against. */
 type PeerName = 'llama.cpp' | 'vllm';
+
+const KV_DTYPES: readonly KvCacheDtype[] = ['auto', 'float32', 'float16', 'bfloat16'];
 
 const PEERS: readonly string[] = ['llama.cpp', 'vllm'];
 
@@ -32,7 +46,12 @@ NAME        ${BENCH_NAMES.join(' | ')}
 --models    smollm2-135m,...    catalogue names or paths (default: smollm2-135m)
 --rounds N                      interleaved rounds (default 5)
 --threads N                     compute threads of every engine (default 2)
+--contexts  16,4096             prompt tokens before decoding, for decode, batch and steps (default 16)
+--batches   1,8,32              sequences side by side, for decode, batch and steps
+--max-in-flight 1,2             a Kvasir engine for each (default 1)
+--kv-cache-dtypes auto,int8     a Kvasir engine for each (default auto)
 --clients   1,8,32              closed-loop clients of serve
+--label NAME                    written as bench/results/<date>-<bench>-NAME
 --requests N                    requests per client and round of serve (default 4)
 --no-write                      print only, keep bench/results as it is
 
@@ -53,7 +72,12 @@ export function parseBenchArguments(argv: readonly string[]): BenchArguments | '
       models: { type: 'string', default: 'smollm2-135m' },
       rounds: { type: 'string', default: '5' },
       threads: { type: 'string', default: '2' },
+      contexts: { type: 'string', default: '16' },
+      batches: { type: 'string' },
+      'max-in-flight': { type: 'string', default: '1' },
+      'kv-cache-dtypes': { type: 'string', default: 'auto' },
       clients: { type: 'string', default: '1,8,32' },
+      label: { type: 'string' },
       requests: { type: 'string', default: '4' },
       'no-write': { type: 'boolean', default: false },
     },
@@ -66,21 +90,44 @@ export function parseBenchArguments(argv: readonly string[]): BenchArguments | '
   const peers = splitList(values.peers);
   const unknown = peers.find((peer) => !PEERS.includes(peer));
   if (unknown !== undefined) throw new Error(`--peers: expected ${PEERS.join(' or ')}, got '${unknown}'`);
+  const contexts = positives('--contexts', values.contexts);
   return {
     name: name as BenchName,
     peers: peers as PeerName[],
     models: splitList(values.models),
     rounds: positive('--rounds', values.rounds),
     threads: positive('--threads', values.threads),
-    clients: splitList(values.clients).map((text) => positive('--clients', text)),
+    contexts,
+    maxContext: Math.max(...contexts),
+    batches: values.batches === undefined ? undefined : positives('--batches', values.batches),
+    maxInFlight: positives('--max-in-flight', values['max-in-flight']).map((value) =>
+      oneOf('--max-in-flight', value, [1, 2]),
+    ),
+    kvCacheDtypes: splitList(values['kv-cache-dtypes']).map((value) =>
+      oneOf('--kv-cache-dtypes', value as KvCacheDtype, KV_DTYPES),
+    ),
+    clients: positives('--clients', values.clients),
     requests: positive('--requests', values.requests),
     write: !values['no-write'],
+    resultName: values.label === undefined ? name : `${name}-${values.label}`,
     commandLine: `npm run bench -- ${argv.join(' ')}`,
   };
 }
 
 function splitList(text: string): string[] {
   return text.split(',').filter((part) => part !== '');
+}
+
+function positives(flag: string, text: string): number[] {
+  const values = splitList(text).map((part) => positive(flag, part));
+  if (values.length === 0) throw new Error(`${flag}: expected positive integers, got '${text}'`);
+  return values;
+}
+
+function oneOf<T>(flag: string, value: T | number, allowed: readonly T[]): T {
+  const found = allowed.find((each) => each === value);
+  if (found === undefined) throw new Error(`${flag}: expected ${allowed.join(' or ')}, got '${value}'`);
+  return found;
 }
 
 function positive(flag: string, text: string): number {

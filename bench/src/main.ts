@@ -1,14 +1,16 @@
 import { HELP, parseBenchArguments } from './arguments.js';
 import { runColdStart } from './coldstart.js';
-import { runOffline } from './offline.js';
+import { runOffline } from './offline/run-offline.js';
 import { runScheduler } from './scheduler.js';
 import { runServe } from './serve.js';
+import { runSteps } from './steps.js';
 
 async function main(): Promise<void> {
   const args = parseBenchArguments(process.argv.slice(2));
   if (args === 'help') console.log(HELP);
   else if (args.name === 'serve') await runServe(args);
   else if (args.name === 'coldstart') await runColdStart(args);
+  else if (args.name === 'steps') await runSteps(args);
   else if (args.name === 'scheduler') await runScheduler();
   else await runOffline(args);
 }

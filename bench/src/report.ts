@@ -22,6 +22,13 @@ export async function writeReport(report: Report): Promise<string> {
   return fileURLToPath(file);
 }
 
+/** Writes `bench/results/<date>-<name>.svg` and says where. */
+export function writeDrawing(name: string, svg: string): string {
+  const file = new URL(`../results/${new Date().toISOString().slice(0, 10)}-${name}.svg`, import.meta.url);
+  writeFileSync(file, svg);
+  return fileURLToPath(file);
+}
+
 /** Prints rows of equal length as an aligned table; the first row is the head. */
 export function printTable(rows: readonly (readonly string[])[]): void {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));

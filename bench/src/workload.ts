@@ -5,7 +5,9 @@ export type OfflineWork =
 
 /** Short name of a measurement, for tables. */
 export function workName(work: OfflineWork): string {
-  return work.kind === 'prefill' ? `prefill ${work.tokens}` : `decode ${work.tokens} x ${work.batch}`;
+  return work.kind === 'prefill'
+    ? `prefill ${work.tokens}`
+    : `decode ${work.tokens} x ${work.batch} after ${work.promptTokens}`;
 }
 
 /** A small deterministic generator (xorshift32), so that every engine gets the same prompts. */

@@ -51,6 +51,7 @@ export class LlamaCppEngine implements OfflineEngine {
       '1',
       '-t',
       String(this.#threads),
+      ...(work.kind === 'decode' ? ['-d', String(work.promptTokens)] : []),
     ];
     const { stdout } = await run(join(this.#bin, 'llama-bench'), [...args, '-o', 'json']);
     const [first] = JSON.parse(stdout) as { avg_ts: number }[];

@@ -12,7 +12,7 @@ from vllm import LLM, SamplingParams
 
 
 def main() -> None:
-    llm = LLM(sys.argv[1], dtype="bfloat16", max_model_len=4096, max_num_seqs=64, enable_prefix_caching=False, disable_log_stats=True)
+    llm = LLM(sys.argv[1], dtype="bfloat16", max_model_len=8192, max_num_seqs=64, enable_prefix_caching=False, disable_log_stats=True)
 
     def run(prompts, tokens):
         params = SamplingParams(temperature=0.0, max_tokens=tokens, ignore_eos=True, detokenize=False)

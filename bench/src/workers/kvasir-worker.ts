@@ -1,31 +1,49 @@
-// usage: kvasir-worker.js MODEL_PATH THREADS     answers each JSON line {work, round} with {tokensPerSecond}
+// usage: kvasir-worker.js MODEL_PATH SETTINGS     answers each JSON line {work, round} with {tokensPerSecond, steps}
 import { createInterface } from 'node:readline';
 import { LLM } from '@kvasir/engine';
-import { createCpuBackend } from '@kvasir/kernels-cpu';
+import type { Backend } from '@kvasir/interfaces';
+import { type CpuSession, createCpuBackend } from '@kvasir/kernels-cpu';
+import type { KvasirSettings } from '../peers/kvasir.js';
 import { type OfflineWork, randomPrompts } from '../workload.js';
+import { StepWatch } from './step-times.js';
 
-const MAX_BATCH = 32;
-const CONTEXT = 1024;
+/** Output tokens of any work, and some room. */
+const MAX_OUTPUT = 256;
 
 async function main(): Promise<void> {
-  const [modelPath, threads] = process.argv.slice(2) as [string, string];
-  const numThreads = Number(threads);
+  const [modelPath, text] = process.argv.slice(2) as [string, string];
+  const settings = JSON.parse(text) as KvasirSettings;
+  const { threads, maxInFlight, kvCacheDtype, maxContext, maxBatch, traceOps } = settings;
+  const backend = createCpuBackend({ numThreads: threads, traceOps: traceOps ?? false });
+  let session: CpuSession | undefined;
+  const kept: Backend = {
+    specificationVersion: 1,
+    deviceInfo: backend.deviceInfo,
+    planSession: (options) => backend.planSession(options),
+    openSession: async (options, control) => {
+      session = await backend.openSession(options, control);
+      return session;
+    },
+  };
   const llm = await LLM.load({
     model: modelPath,
-    backend: createCpuBackend({ numThreads }),
-    numThreads,
-    maxModelLen: CONTEXT,
-    maxNumSeqs: MAX_BATCH,
+    backend: kept,
+    numThreads: threads,
+    maxModelLen: Math.max(1024, maxContext + MAX_OUTPUT),
+    maxNumSeqs: maxBatch,
+    maxInFlight,
+    kvCacheDtype,
     enablePrefixCaching: false,
   });
-  const { kernelPath } = llm.device;
-  answer({ version: `workspace (${kernelPath}, ${numThreads} threads)` });
+  const watch = new StepWatch(llm, session as CpuSession);
+  answer({ version: `workspace (${llm.device.kernelPath}, ${threads} threads)` });
   for await (const line of createInterface({ input: process.stdin })) {
     const { work, round } = JSON.parse(line) as { work: OfflineWork; round: number };
-    answer({
-      tokensPerSecond:
-        work.kind === 'prefill' ? await prefill(llm, work.tokens, round) : await decode(llm, work, round),
-    });
+    if (work.kind === 'prefill') answer({ tokensPerSecond: await prefill(llm, work.tokens, round) });
+    else {
+      const tokensPerSecond = await decode(llm, work, round, () => watch.start());
+      answer({ tokensPerSecond, steps: watch.stop() });
+    }
   }
   await llm.close();
 }
@@ -37,8 +55,16 @@ async function prefill(llm: LLM, tokens: number, round: number): Promise<number>
   return tokens / ((performance.now() - started) / 1000);
 }
 
-/** Tokens per second from the moment every sequence has its first token to the end of the last. */
-async function decode(llm: LLM, work: Extract<OfflineWork, { kind: 'decode' }>, round: number): Promise<number> {
+/**
+ * Tokens per second from the moment every sequence has its first token to the end of the last.
+ * @param onAllStarted - Called at that moment.
+ */
+async function decode(
+  llm: LLM,
+  work: Extract<OfflineWork, { kind: 'decode' }>,
+  round: number,
+  onAllStarted: () => void,
+): Promise<number> {
   const prompts = randomPrompts(work.batch, work.promptTokens, 100 + round);
   let numStarted = 0;
   let allStartedAt = 0;
@@ -54,6 +80,7 @@ async function decode(llm: LLM, work: Extract<OfflineWork, { kind: 'decode' }>, 
         if (numStarted === prompts.length && allStartedAt === 0) {
           allStartedAt = performance.now();
           tokensAtStart = tokens;
+          onAllStarted();
         }
       }
     }),
