@@ -64,6 +64,7 @@
         'native/session/session.cc',
         'native/session/slots.cc',
         'native/session/step_words.cc',
+        'native/session/thread_spread.cc',
         'native/session/weight_store.cc',
       ],
       'conditions': [

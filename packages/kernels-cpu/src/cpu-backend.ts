@@ -24,6 +24,11 @@ export interface CpuBackendOptions {
   readonly isa?: CpuIsa;
   /** Compute threads of a session that does not say; default: one a physical core that this process may use. */
   readonly numThreads?: number;
+  /**
+   * `spread` (default): a compute thread that shares a CPU with another of its session moves to an idle one of the affinity mask (Linux).
+   * `system`: where threads run is left to the system alone. No thread is ever bound to a CPU.
+   */
+  readonly threadPlacement?: 'spread' | 'system';
   /** Keep the time of each kind of phase for `CpuSession.trace()`; default: whether `KVASIR_TRACE_OPS` is 1. */
   readonly traceOps?: boolean;
 }
@@ -34,6 +39,7 @@ export class CpuBackend implements Backend {
   readonly deviceInfo: DeviceInfo;
   readonly #addon: Addon;
   readonly #path: KernelPath;
+  readonly #spreadThreads: boolean;
   readonly #trace: boolean;
 
   /** @internal */
@@ -44,6 +50,7 @@ export class CpuBackend implements Backend {
     const requested = options.isa ?? (env['KVASIR_CPU_ISA'] === '' ? undefined : env['KVASIR_CPU_ISA']);
     this.#addon = addon;
     this.#path = chooseKernelPath(cpu, requested, requestedBy);
+    this.#spreadThreads = isSpread(options.threadPlacement);
     this.#trace = options.traceOps ?? env['KVASIR_TRACE_OPS'] === '1';
     this.deviceInfo = {
       backend: 'cpu',
@@ -101,6 +108,7 @@ export class CpuBackend implements Backend {
       numThreads: this.#numThreads(options),
       kvCacheDtype: resolveKvDtype(options),
       trace: this.#trace,
+      spreadThreads: this.#spreadThreads,
     });
   }
 
@@ -115,12 +123,22 @@ export class CpuBackend implements Backend {
  * @throws `KvasirError` `ERR_ADDON_NOT_FOUND` When there is no native build for this platform.
  */
 export function createCpuBackend(options: CpuBackendOptions = {}): CpuBackend {
-  const known = ['isa', 'numThreads', 'traceOps'];
+  const known = ['isa', 'numThreads', 'threadPlacement', 'traceOps'];
   const unknown = Object.keys(options).find((name) => !known.includes(name));
   if (unknown !== undefined) {
     throw new InvalidArgumentError(unknown, `option '${unknown}' does not exist: expected ${known.join(', ')}`);
   }
   return new CpuBackend(loadAddon(), options);
+}
+
+function isSpread(placement: unknown = 'spread'): boolean {
+  if (placement !== 'spread' && placement !== 'system') {
+    throw new InvalidArgumentError(
+      'threadPlacement',
+      `threadPlacement is ${String(placement)}, expected spread or system`,
+    );
+  }
+  return placement === 'spread';
 }
 
 function resolveKvDtype({ kvCacheDtype, mode }: SessionOptions): Exclude<KvCacheDtype, 'auto'> {

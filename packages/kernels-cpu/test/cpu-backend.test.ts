@@ -35,6 +35,10 @@ describe('a backend', () => {
     expect(() => createCpuBackend({ threads: 2 } as object)).toThrow(/option 'threads' does not exist/);
   });
 
+  it('refuses a thread placement that does not exist', () => {
+    expect(() => createCpuBackend({ threadPlacement: 'pinned' as 'spread' })).toThrow(/expected spread or system/);
+  });
+
   it.each([
     ['blockSize', 24, /multiple of 16/],
     ['blockSize', 0, /blockSize is 0/],

@@ -12,7 +12,7 @@ afterAll(() => model[Symbol.dispose]());
 
 const description = describeSession(
   { ...TINY_OPTIONS, programs: [model.program] },
-  { isa: 'scalar', hasBf16: false, numThreads: 2, kvCacheDtype: 'float32', trace: false },
+  { isa: 'scalar', hasBf16: false, numThreads: 2, kvCacheDtype: 'float32', trace: false, spreadThreads: true },
 );
 const batches = Array.from({ length: 6 }, (_, i) => {
   const step = new StepBuilder(i + 1);

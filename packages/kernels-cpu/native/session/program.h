@@ -105,6 +105,7 @@ struct SessionSpec {
   Isa isa = Isa::scalar;
   bool has_bf16 = false;
   bool trace = false;
+  bool spread_threads = false;  // see thread_spread.h
   std::vector<int32_t> eos_token_ids;
   std::vector<ProgramSpec> programs;
 

@@ -364,6 +364,7 @@ SessionSpec read_session_spec(const double* numbers, int64_t count, const std::v
   spec.isa = static_cast<Isa>(in.integer("isa", 0, 2));
   spec.has_bf16 = in.integer("hasBf16", 0, 1) != 0;
   spec.trace = in.integer("trace", 0, 1) != 0;
+  spec.spread_threads = in.integer("spreadThreads", 0, 1) != 0;
   const int32_t num_eos = in.count("eosTokenIds.length", 0, 1 << 16);
   for (int32_t i = 0; i < num_eos; i++) spec.eos_token_ids.push_back(in.count("eosTokenIds", 0, kMaxWidth));
   const int32_t num_programs = in.count("programs.length", 1, 16);

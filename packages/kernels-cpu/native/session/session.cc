@@ -29,7 +29,7 @@ int64_t StepResultBuffers::bytes(const SessionSpec& session) {
   return 4 * (int64_t{session.max_outputs} * kResultWords + int64_t{session.max_rows()} * kRowResultWords + 2 * top);
 }
 
-CpuSession::CpuSession(SessionSpec spec) : spec_(std::move(spec)), slots_(spec_) {
+CpuSession::CpuSession(SessionSpec spec) : spec_(std::move(spec)), slots_(spec_), spread_(spec_.num_threads, spec_.spread_threads ? "/proc/loadavg" : nullptr) {
   KVASIR_CHECK(int64_t{spec_.max_outputs} * spec_.max_top_logprobs < int64_t{1} << 28, "ERR_INVALID_ARGUMENT", "maxOutputsPerStep ",
                spec_.max_outputs, " times maxTopLogprobs ", spec_.max_top_logprobs, " is too much, expected less than 2^28: lower one of them");
   int64_t arena_bytes = 0;
@@ -165,15 +165,22 @@ void CpuSession::run_program(ModelRunner& runner) {
   num_gates_.store(runner.num_phases() + 1, std::memory_order_relaxed);
   epoch_.store(epoch, std::memory_order_release);
   if (spec_.trace) trace_.lap("stage");
+  spread_.arrive(0);
   pool_->start([](void* self, int thread) { static_cast<CpuSession*>(self)->work(thread); }, this);
   if (spec_.trace) trace_.lap("wake");
   work(0);
 }
 
 void CpuSession::work(int thread) {
+  run_phases(thread);
+  spread_.leave(thread);
+}
+
+void CpuSession::run_phases(int thread) {
   const uint32_t epoch = epoch_.load(std::memory_order_acquire);
   const int32_t num_gates = num_gates_.load(std::memory_order_relaxed);
   for (int32_t i = 0; i < num_gates; i++) {
+    spread_.arrive(thread);
     for (;;) {
       const int64_t piece = gates_[i].claim(epoch);
       if (piece == WorkGate::kExpired) return;

@@ -14,6 +14,7 @@
 #include "model_runner.h"
 #include "slots.h"
 #include "step_trace.h"
+#include "thread_spread.h"
 
 namespace kvasir {
 
@@ -70,6 +71,7 @@ class CpuSession {
   void run_program(ModelRunner& runner);
   // What each thread does of the current epoch: pieces of one phase after the other, sampling last.
   void work(int thread);
+  void run_phases(int thread);
   void run_piece(int32_t phase, int64_t piece, int thread) noexcept;
   void sample(const StagedOutput& output, const float* logits, uint8_t* scratch, StepResultBuffers& result);
   void finish(const StagedStep& step, StepResultBuffers& result);
@@ -100,6 +102,7 @@ class CpuSession {
   std::mutex failure_mutex_;
   std::exception_ptr failure_;
   StepTrace trace_;
+  ThreadSpread spread_;
   std::unique_ptr<ThreadPool> pool_;  // last: its threads look at the gates until they are joined
 };
 

@@ -14,6 +14,8 @@ export interface NativeChoice {
   readonly kvCacheDtype: Exclude<KvCacheDtype, 'auto'>;
   /** Keep the time of each kind of phase. */
   readonly trace: boolean;
+  /** Move a compute thread that shares a CPU with another. */
+  readonly spreadThreads: boolean;
 }
 
 /** Index of a path in the native kernels. */
@@ -42,6 +44,7 @@ export function describeSession(
   out.integer('isa', isaIndex(choice.isa), 0, ISAS.length - 1);
   out.integer('hasBf16', choice.hasBf16 ? 1 : 0, 0, 1);
   out.integer('trace', choice.trace ? 1 : 0, 0, 1);
+  out.integer('spreadThreads', choice.spreadThreads ? 1 : 0, 0, 1);
   out.list('eosTokenIds', options.eosTokenIds, (id) => {
     out.integer('eosTokenIds', id, 0, 2 ** 24);
   });
