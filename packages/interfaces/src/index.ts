@@ -61,7 +61,16 @@ export type {
   TokenLogprob,
 } from './requests.js';
 export { SAMPLING_LIMITS } from './requests.js';
-export type { PlannedRow, RowOutcome, Scheduler, SchedulerStats, SequenceSpec, StepPlan } from './scheduler.js';
+export type {
+  PlannedRow,
+  RowOutcome,
+  Scheduler,
+  SchedulerStats,
+  SequenceSpec,
+  StepPlan,
+  TenantCounts,
+  WaitingCounts,
+} from './scheduler.js';
 export type { SectionView, StepBatch } from './step-batch.js';
 export {
   NUM_STEP_SECTIONS,

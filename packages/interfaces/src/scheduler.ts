@@ -8,6 +8,19 @@ export interface SequenceSpec {
   readonly maxLength: number;
   readonly salt?: string;
   readonly extraKey?: string;
+  /** Who is served, for fairness and statistics; it separates no content (`salt` does). Default `''`. */
+  readonly tenant?: string;
+  /**
+   * A sequence that is here and has the first `promptTokenIds.length - 1` tokens in common. This one waits until those are
+   * computed there and then shares their blocks, so its first row computes one token. Where the other is not here (any
+   * more), and with `promptLogprobs`, it is opened like any other. Salt and extra key are those of the other.
+   */
+  readonly forkOf?: SequenceId;
+  /**
+   * When it ends in the backend or at `maxLength` its blocks stay, for others to fork, until {@link Scheduler.unpark} or
+   * until the room is needed. Its slot is given up. Default `false`.
+   */
+  readonly parks?: boolean;
   /** Every prompt position yields an output row, again after a preemption; prefix reads are skipped. */
   readonly promptLogprobs: boolean;
   /** Never planned ahead of its last sample (grammars). */
@@ -55,11 +68,34 @@ export interface RowOutcome {
   readonly ended: boolean;
 }
 
-/** Counters of a scheduler. */
-export interface SchedulerStats {
+/** What waiting sequences wait for. */
+export interface WaitingCounts {
+  /** A slot, blocks, or a share of a step. */
+  readonly capacity: number;
+  /** The sequence that they fork. */
+  readonly fork: number;
+}
+
+/** One tenant that has sequences here. */
+export interface TenantCounts {
   readonly numWaiting: number;
   readonly numRunning: number;
+  /** Tokens computed for it since it last had none here; cached ones, and those computed again, are not counted. */
+  readonly servedTokens: number;
+}
+
+/** Gauges of now; `numPreemptions` counts since the scheduler was made. */
+export interface SchedulerStats {
+  readonly numWaiting: number;
+  readonly waitingByReason: WaitingCounts;
+  readonly numRunning: number;
+  /** Ended ones whose blocks are kept. */
+  readonly numParked: number;
   readonly numPreemptions: number;
+  /** Tokens that the last step could have had. */
+  readonly tokenBudget: number;
+  /** By {@link SequenceSpec.tenant}. */
+  readonly tenants: ReadonlyMap<string, TenantCounts>;
 }
 
 /**
@@ -75,10 +111,18 @@ export interface Scheduler {
   add(sequence: SequenceSpec): void;
 
   /**
-   * Ends a sequence wherever it is. Blocks that an uncommitted plan uses are freed at the commit of the last such plan.
+   * Ends a sequence wherever it is; one that is parked is unparked. Blocks that an uncommitted plan uses are freed at the
+   * commit of the last such plan, and blocks that queued forks of it are about to share once those have been admitted.
    * @returns `false` if it is not here (already ended).
    */
   abort(sequence: SequenceId): boolean;
+
+  /**
+   * Takes back `parks`: a parked sequence gives up its blocks once every fork of it that is queued was admitted, and one
+   * that has not ended will not be parked.
+   * @returns `false` if it is not here or does not park.
+   */
+  unpark(sequence: SequenceId): boolean;
 
   /**
    * Offers draft tokens for the next row of a running sequence; they may be cut or dropped. They are dropped while a sample
@@ -92,13 +136,16 @@ export interface Scheduler {
    */
   schedule(): StepPlan | null;
 
-  /** Takes in what a step produced. Plans are committed in the order they were made. */
-  commit(plan: StepPlan, outcomes: readonly RowOutcome[]): void;
+  /**
+   * Takes in what a step produced. Plans are committed in the order they were made.
+   * @param stepMs - What the step took, for the model of step times behind a target latency.
+   */
+  commit(plan: StepPlan, outcomes: readonly RowOutcome[], stepMs?: number): void;
 
   /** Gives up a plan whose step failed: its sequences are ended and returned, their blocks freed. */
   discard(plan: StepPlan): readonly SequenceId[];
 
-  /** Sequences waiting or running. */
+  /** Sequences waiting or running; parked ones have ended. */
   readonly numUnfinished: number;
 
   /** Gauges of now, counters since the scheduler was made. */

@@ -1,7 +1,9 @@
 import { InvariantError, type SequenceId } from '@kvasir/interfaces';
+import type { Departures } from './departures.js';
+import type { Forks } from './forks.js';
 import type { PlanRing } from './plan-ring.js';
 import type { RunningSet } from './running-set.js';
-import type { ScheduledSequence } from './scheduled-sequence.js';
+import { NO_SLOT, type ScheduledSequence } from './scheduled-sequence.js';
 import type { Slots } from './slots.js';
 import type { WaitingQueue } from './waiting-queue.js';
 
@@ -10,12 +12,14 @@ export interface Bookkeeping {
   readonly sequences: ReadonlyMap<SequenceId, ScheduledSequence>;
   readonly running: RunningSet;
   readonly waiting: WaitingQueue;
+  readonly forks: Forks;
   readonly slots: Slots;
+  readonly departures: Departures;
   readonly plans: PlanRing;
 }
 
 /** @throws `InvariantError` at the first inconsistency between sequences, queues, slots and plans. */
-export function checkBookkeeping({ sequences, running, waiting, slots, plans }: Bookkeeping): void {
+export function checkBookkeeping({ sequences, running, waiting, forks, slots, departures, plans }: Bookkeeping): void {
   running.checkIntegrity();
   waiting.checkIntegrity();
   const numInFlight = new Map<ScheduledSequence, number>();
@@ -26,7 +30,7 @@ export function checkBookkeeping({ sequences, running, waiting, slots, plans }: 
       if (samples) numSamples.set(state, (numSamples.get(state) ?? 0) + 1);
     }
   }
-  const counts = { waiting: 0, running: 0, ended: 0 };
+  const counts = { waiting: 0, running: 0, parked: 0, ended: 0 };
   const taken = new Set<number>();
   for (const sequence of sequences.values()) {
     counts[sequence.status]++;
@@ -37,17 +41,23 @@ export function checkBookkeeping({ sequences, running, waiting, slots, plans }: 
       if (numPlanned !== 0 || slot !== -1) throw new InvariantError('a waiting sequence holds something', facts);
       continue;
     }
+    if (status === 'parked' && slot === NO_SLOT) continue;
     if (slot < 0 || slot >= slots.size || taken.has(slot)) throw new InvariantError('slot is not its own', facts);
     taken.add(slot);
     if (status === 'ended') {
       if (sequence.numInFlight === 0) throw new InvariantError('an ended sequence was kept', facts);
       continue;
     }
+    if (status === 'parked') continue;
     if (numPlaceholders !== (numSamples.get(sequence) ?? 0)) throw new InvariantError('samples in flight', facts);
     if (!(numComputed <= numPlanned && numComputed < length)) throw new InvariantError('lengths out of order', facts);
     if (length + numPlaceholders > sequence.spec.maxLength) throw new InvariantError('planned past its end', facts);
   }
+  forks.checkIntegrity(sequences.values());
+  departures.checkIntegrity();
   const facts = { ...counts, numFreeSlots: slots.numFree, slots: slots.size };
-  if (counts.running !== running.size || counts.waiting !== waiting.size) throw new InvariantError('queues', facts);
+  if (counts.running !== running.size || counts.waiting !== waiting.size + forks.numDeferred) {
+    throw new InvariantError('queues', facts);
+  }
   if (taken.size + slots.numFree !== slots.size) throw new InvariantError('slots leaked', facts);
 }

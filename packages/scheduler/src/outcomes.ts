@@ -11,7 +11,7 @@ export function checkOutcomes(plan: PlanRecord, outcomes: readonly RowOutcome[])
   }
   for (let i = 0; i < outcomes.length; i++) {
     const row = plan.rows[i] as RowRecord;
-    if (row.state.status !== 'ended') checkOutcome(row, outcomes[i] as RowOutcome, i);
+    if (row.state.status === 'running') checkOutcome(row, outcomes[i] as RowOutcome, i);
   }
 }
 

@@ -1,8 +1,8 @@
 import { InvalidArgumentError, type SequenceId, type SequenceSpec, type SlotId } from '@kvasir/interfaces';
 import type { PolicyView } from './policies/policy.js';
 
-/** Where a sequence is. An ended one stays until the last step that holds it is committed. */
-export type SequenceStatus = 'waiting' | 'running' | 'ended';
+/** Where a sequence is. A parked one has ended and keeps its blocks; an ended one stays until the last step that holds it is committed. */
+export type SequenceStatus = 'waiting' | 'running' | 'parked' | 'ended';
 
 export const NO_SLOT = -1 as SlotId;
 export const NO_DRAFTS: readonly number[] = Object.freeze([]);
@@ -32,6 +32,12 @@ export class ScheduledSequence implements PolicyView {
   /** Rows in uncommitted plans. */
   numInFlight = 0;
   wasPreempted = false;
+  /** Whether its blocks stay when it ends. */
+  parks: boolean;
+  /** Whose blocks it is to share, until it is admitted. */
+  parent: ScheduledSequence | null = null;
+  /** Who is to share its blocks and was not admitted yet. */
+  forks: Set<ScheduledSequence> | null = null;
   hasDraftsInFlight = false;
   /** Place in the waiting queue. */
   queueIndex = -1;
@@ -42,6 +48,7 @@ export class ScheduledSequence implements PolicyView {
     this.id = spec.id;
     this.spec = spec;
     this.arrival = arrival;
+    this.parks = spec.parks ?? false;
     this.length = spec.promptTokenIds.length;
     this.tokens = spec.promptTokenIds;
   }
@@ -104,9 +111,10 @@ export class ScheduledSequence implements PolicyView {
 }
 
 /** @throws `InvalidArgumentError` for a spec that means nothing. */
-export function checkSpec({ id, promptTokenIds, maxLength }: SequenceSpec): void {
+export function checkSpec({ id, promptTokenIds, maxLength, forkOf }: SequenceSpec): void {
   if (!Number.isSafeInteger(id) || id < 1)
     throw new InvalidArgumentError('id', `id is ${id}: expected a positive integer`);
+  if (forkOf === id) throw new InvalidArgumentError('forkOf', `sequence ${id} is a fork of itself: expected another`);
   if (promptTokenIds.length === 0) {
     throw new InvalidArgumentError('promptTokenIds', `sequence ${id} has an empty prompt: expected at least one token`);
   }

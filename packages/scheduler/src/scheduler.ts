@@ -8,7 +8,9 @@ import {
   type SequenceSpec,
   type StepPlan,
 } from '@kvasir/interfaces';
+import { Departures } from './departures.js';
 import { DuplicateSequenceError, SequenceTooLongError } from './errors.js';
+import { checkFork, Forks } from './forks.js';
 import { checkBookkeeping } from './integrity.js';
 import { type ResolvedOptions, resolveOptions, type SchedulerOptions } from './options.js';
 import { checkOutcomes } from './outcomes.js';
@@ -33,11 +35,11 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
 class ContinuousBatchingScheduler implements Scheduler {
   readonly #options: ResolvedOptions;
   readonly #kvCache: KvCacheManager;
-  /** Waiting, running, and ended ones that an uncommitted plan still holds. */
-  readonly #sequences = new Map<SequenceId, ScheduledSequence>();
   readonly #running: RunningSet;
   readonly #waiting: WaitingQueue;
+  readonly #forks: Forks;
   readonly #slots: Slots;
+  readonly #departures: Departures;
   readonly #plans: PlanRing;
   readonly #planner: StepPlanner;
   #numArrived = 0;
@@ -48,17 +50,26 @@ class ContinuousBatchingScheduler implements Scheduler {
     this.#running = new RunningSet(POLICIES[options.policy]);
     this.#waiting = new WaitingQueue(POLICIES[options.policy]);
     this.#slots = new Slots(options.maxNumSeqs);
+    this.#forks = new Forks(this.#waiting);
+    this.#departures = new Departures(options.kvCache, this.#slots, this.#forks);
     this.#plans = new PlanRing(options.maxInFlight);
-    this.#planner = new StepPlanner(options, { running: this.#running, waiting: this.#waiting, slots: this.#slots });
+    this.#planner = new StepPlanner(options, {
+      running: this.#running,
+      waiting: this.#waiting,
+      forks: this.#forks,
+      slots: this.#slots,
+      departures: this.#departures,
+    });
   }
 
   get numUnfinished(): number {
-    return this.#waiting.size + this.#running.size;
+    return this.#waiting.size + this.#forks.numDeferred + this.#running.size;
   }
 
   add(spec: SequenceSpec): void {
     checkSpec(spec);
-    if (this.#sequences.has(spec.id)) throw new DuplicateSequenceError(spec.id);
+    const { sequences } = this.#departures;
+    if (sequences.has(spec.id)) throw new DuplicateSequenceError(spec.id);
     const { maxModelLen } = this.#options;
     if (spec.maxLength > maxModelLen) {
       throw new SequenceTooLongError(spec.id, spec.maxLength, maxModelLen, 'the model takes at most');
@@ -68,26 +79,40 @@ class ContinuousBatchingScheduler implements Scheduler {
       const { numBlocks, blockSize } = this.#kvCache;
       throw new SequenceTooLongError(spec.id, spec.maxLength, numBlocks * blockSize, 'the whole KV cache has room for');
     }
+    const parent = spec.forkOf === undefined ? undefined : sequences.get(spec.forkOf);
+    if (parent !== undefined) checkFork(spec, parent);
     const sequence = new ScheduledSequence(spec, this.#numArrived++);
-    this.#sequences.set(spec.id, sequence);
-    this.#waiting.push(sequence);
+    sequences.set(spec.id, sequence);
+    // One that scores its prompt has to compute all of it; with a single token there is nothing to share.
+    const forks = !spec.promptLogprobs && spec.promptTokenIds.length > 1;
+    if (forks && parent !== undefined) this.#forks.link(sequence, parent);
+    else this.#waiting.push(sequence);
   }
 
   abort(id: SequenceId): boolean {
-    const sequence = this.#sequences.get(id);
-    if (sequence === undefined || sequence.status === 'ended') return false;
-    if (sequence.status === 'waiting') {
-      this.#waiting.remove(sequence);
-      this.#sequences.delete(id);
-      return true;
+    const sequence = this.#departures.sequences.get(id);
+    switch (sequence?.status) {
+      case 'waiting':
+        this.#withdraw(sequence);
+        return true;
+      case 'running':
+        this.#departures.end(sequence, false);
+        this.#running.sweep();
+        return true;
+      case 'parked':
+        return this.#departures.unpark(sequence);
+      default:
+        return false;
     }
-    this.#end(sequence);
-    this.#running.sweep();
-    return true;
+  }
+
+  unpark(id: SequenceId): boolean {
+    const sequence = this.#departures.sequences.get(id);
+    return sequence !== undefined && this.#departures.unpark(sequence);
   }
 
   offerDrafts(id: SequenceId, tokenIds: readonly number[]): void {
-    const sequence = this.#sequences.get(id);
+    const sequence = this.#departures.sequences.get(id);
     if (sequence?.status === 'running') sequence.offerDrafts(tokenIds);
   }
 
@@ -122,8 +147,8 @@ class ContinuousBatchingScheduler implements Scheduler {
       state.numInFlight--;
       if (state.status === 'running') {
         ended.push(state.id);
-        this.#end(state);
-      } else this.#releaseIfIdle(state);
+        this.#departures.drop(state);
+      } else this.#departures.settle(state);
     }
     this.#running.sweep();
     return ended;
@@ -131,27 +156,42 @@ class ContinuousBatchingScheduler implements Scheduler {
 
   stats(): SchedulerStats {
     return {
-      numWaiting: this.#waiting.size,
+      numWaiting: this.#waiting.size + this.#forks.numDeferred,
+      waitingByReason: { capacity: this.#waiting.size, fork: this.#forks.numDeferred },
       numRunning: this.#running.size,
+      numParked: this.#departures.numParked,
       numPreemptions: this.#planner.numPreemptions,
+      tokenBudget: this.#options.maxNumBatchedTokens,
+      tenants: new Map(),
     };
   }
 
   checkIntegrity(): void {
     checkBookkeeping({
-      sequences: this.#sequences,
+      sequences: this.#departures.sequences,
       running: this.#running,
       waiting: this.#waiting,
+      forks: this.#forks,
       slots: this.#slots,
+      departures: this.#departures,
       plans: this.#plans,
     });
+  }
+
+  #withdraw(sequence: ScheduledSequence): void {
+    this.#forks.withdraw(sequence);
+    const parent = this.#forks.unlink(sequence);
+    this.#forks.orphan(sequence);
+    this.#departures.sequences.delete(sequence.id);
+    sequence.status = 'ended';
+    if (parent !== null) this.#departures.dropIfUnwanted(parent);
   }
 
   #commitRow(row: RowRecord, { tokenIds, ended }: RowOutcome): void {
     const sequence = row.state;
     sequence.numInFlight--;
-    if (sequence.status === 'ended') {
-      this.#releaseIfIdle(sequence);
+    if (sequence.status !== 'running') {
+      this.#departures.settle(sequence);
       return;
     }
     if (row.samples) sequence.numPlaceholders--;
@@ -164,26 +204,15 @@ class ContinuousBatchingScheduler implements Scheduler {
     }
     sequence.append(tokenIds);
     this.#kvCache.commit(sequence.id, sequence.tokens, sequence.numComputed);
-    if (ended || sequence.length === sequence.spec.maxLength) this.#end(sequence);
-  }
-
-  /** The caller sweeps the running set. */
-  #end(sequence: ScheduledSequence): void {
-    sequence.status = 'ended';
-    this.#releaseIfIdle(sequence);
-  }
-
-  /** Blocks and slot of an ended sequence stay until no uncommitted plan holds it. */
-  #releaseIfIdle(sequence: ScheduledSequence): void {
-    if (sequence.numInFlight > 0) return;
-    this.#kvCache.close(sequence.id);
-    this.#slots.release(sequence.slot);
-    this.#sequences.delete(sequence.id);
+    if (sequence.forks !== null) this.#forks.advance(sequence);
+    // The caller sweeps the running set.
+    if (ended || sequence.length === sequence.spec.maxLength) this.#departures.end(sequence, true);
   }
 
   #reportStuck(): never {
     throw new InvariantError('nothing can run although nothing is in flight: someone else holds the blocks', {
-      ...this.stats(),
+      numWaiting: this.#waiting.size,
+      numRunning: this.#running.size,
       numFreeBlocks: this.#kvCache.numFreeBlocks,
       numBlocks: this.#kvCache.numBlocks,
     });

@@ -1,5 +1,7 @@
 import type { KvCacheManager, OpenOptions, SequenceId } from '@kvasir/interfaces';
 import { blocksToHold } from './block-demand.js';
+import type { Departures } from './departures.js';
+import { canFork, type Forks, numSharedTokens } from './forks.js';
 import type { ResolvedOptions } from './options.js';
 import type { PlanRecord } from './plan-ring.js';
 import { chooseVictim } from './preemption.js';
@@ -14,7 +16,9 @@ import type { WaitingQueue } from './waiting-queue.js';
 export interface PlannerState {
   readonly running: RunningSet;
   readonly waiting: WaitingQueue;
+  readonly forks: Forks;
   readonly slots: Slots;
+  readonly departures: Departures;
 }
 
 /**
@@ -29,18 +33,22 @@ export class StepPlanner {
   readonly #kvCache: KvCacheManager;
   readonly #running: RunningSet;
   readonly #waiting: WaitingQueue;
+  readonly #forks: Forks;
   readonly #slots: Slots;
+  readonly #departures: Departures;
   readonly #budget: StepBudget;
   /** Who could not be admitted last time, and the room there was: not tried again before there is more. */
   #refused: ScheduledSequence | null = null;
   #refusedRoom = 0;
 
-  constructor(options: ResolvedOptions, { running, waiting, slots }: PlannerState) {
+  constructor(options: ResolvedOptions, { running, waiting, forks, slots, departures }: PlannerState) {
     this.#options = options;
     this.#kvCache = options.kvCache;
     this.#running = running;
     this.#waiting = waiting;
+    this.#forks = forks;
     this.#slots = slots;
+    this.#departures = departures;
     this.#budget = new StepBudget(options.maxNumBatchedTokens, options.maxNumOutputs);
   }
 
@@ -83,6 +91,7 @@ export class StepPlanner {
         this.#addRow(plan, sequence, numQuery, NO_DRAFTS);
         return true;
       }
+      if (this.#departures.giveUpParked()) continue;
       const victim = chooseVictim(this.#running, at);
       if (victim < 0) return false;
       this.#preempt(victim);
@@ -141,18 +150,16 @@ export class StepPlanner {
     const room = this.#kvCache.numFreeBlocks - promised - growth;
     if (!isAlone && this.#refused === sequence && room <= this.#refusedRoom) return false;
 
-    const numCached = this.#kvCache.open(
-      sequence.id,
-      sequence.tokens.subarray(0, sequence.length),
-      openOptions(sequence),
-    );
-    const free = this.#kvCache.numFreeBlocks - promised - growth;
+    const isFork = canFork(this.#kvCache, sequence);
+    const numCached = isFork ? this.#fork(sequence) : this.#open(sequence);
+    const needed = isFork ? this.#kvCache.groups.length : this.#blocksBetween(numCached, sequence.length);
     let numQuery = 0;
-    if (isAlone || this.#blocksBetween(numCached, sequence.length) <= free) {
+    do {
+      if (!isAlone && needed > this.#kvCache.numFreeBlocks - promised - growth) continue;
       const maxTokens = Math.min(this.#budget.spareTokens, this.#options.longPrefillTokenThreshold);
       const wanted = chunkSize(sequence, numCached, maxTokens, this.#budget.spareOutputs);
       numQuery = this.#reserveUpTo(sequence, numCached, wanted);
-    }
+    } while (numQuery === 0 && this.#departures.giveUpParked());
     if (numQuery === 0) {
       this.#kvCache.close(sequence.id);
       this.#refused = sequence;
@@ -162,16 +169,30 @@ export class StepPlanner {
 
     this.#refused = null;
     this.#waiting.remove(sequence);
+    const parent = this.#forks.unlink(sequence);
+    if (parent !== null) this.#departures.dropIfUnwanted(parent);
     sequence.status = 'running';
     sequence.slot = this.#slots.take();
     sequence.numComputed = numCached;
     sequence.numPlanned = numCached;
     this.#running.add(sequence);
+    this.#forks.advance(sequence);
     this.#budget.spend(numQuery, sequence.numOutputs(numCached, numQuery));
     const row = this.#addRow(plan, sequence, numQuery, NO_DRAFTS);
     row.starts = true;
     row.numCachedTokens = numCached;
     return true;
+  }
+
+  #open(sequence: ScheduledSequence): number {
+    const known = sequence.tokens.subarray(0, sequence.length);
+    return this.#kvCache.open(sequence.id, known, openOptions(sequence));
+  }
+
+  #fork(sequence: ScheduledSequence): number {
+    const numTokens = numSharedTokens(sequence);
+    this.#kvCache.fork((sequence.parent as ScheduledSequence).id, sequence.id, numTokens);
+    return numTokens;
   }
 
   #blocksBetween(from: number, to: number): number {

@@ -1,5 +1,7 @@
 import { InvariantError, type SequenceId, type SlotId } from '@kvasir/interfaces';
 import { beforeEach, expect, it } from 'vitest';
+import { Departures } from '../src/departures.js';
+import { Forks } from '../src/forks.js';
 import { checkBookkeeping } from '../src/integrity.js';
 import { PlanRing } from '../src/plan-ring.js';
 import { fcfs } from '../src/policies/fcfs.js';
@@ -7,6 +9,7 @@ import { RunningSet } from '../src/running-set.js';
 import { ScheduledSequence } from '../src/scheduled-sequence.js';
 import { Slots } from '../src/slots.js';
 import { WaitingQueue } from '../src/waiting-queue.js';
+import { FakeKvCache } from './support/fake-kv-cache.js';
 
 const make = (arrival: number) =>
   new ScheduledSequence(
@@ -27,22 +30,33 @@ let running: RunningSet;
 let waiting: WaitingQueue;
 let slots: Slots;
 let plans: PlanRing;
+let fork: ScheduledSequence;
+let parked: ScheduledSequence;
+let forks: Forks;
+let departures: Departures;
 let sequences: Map<SequenceId, ScheduledSequence>;
-const check = () => checkBookkeeping({ sequences, running, waiting, slots, plans });
+const check = () => checkBookkeeping({ sequences, running, waiting, forks, slots, departures, plans });
 
-/** Two run, one of them in a plan; the third waits. */
+/** Two run, one of them in a plan; one waits, one is to fork the second, and one is parked. */
 beforeEach(() => {
   [one, two, last] = [make(0), make(1), make(2)];
   running = new RunningSet(fcfs);
   waiting = new WaitingQueue(fcfs);
+  forks = new Forks(waiting);
   slots = new Slots(3);
+  departures = new Departures(new FakeKvCache(9), slots, forks);
+  sequences = departures.sequences;
   plans = new PlanRing(1);
-  sequences = new Map([one, two, last].map((sequence) => [sequence.id, sequence]));
+  [fork, parked] = [make(3), make(4)];
+  for (const sequence of [one, two, last, fork, parked]) sequences.set(sequence.id, sequence);
   for (const sequence of [one, two]) {
     Object.assign(sequence, { status: 'running', slot: slots.take() });
     running.add(sequence);
   }
   waiting.push(last);
+  forks.link(fork, two);
+  parked.parks = true;
+  departures.end(parked, true);
   const plan = plans.next();
   Object.assign(plan.addRow(), { state: one, samples: true });
   Object.assign(one, { numInFlight: 1, numPlanned: 2, numPlaceholders: 1 });
@@ -69,6 +83,20 @@ it.each<[string, () => void]>([
   ['running set holds another', () => Object.assign(two, { status: 'ended' })],
   ['an ended sequence was kept', () => [Object.assign(two, { status: 'ended' }), running.sweep()]],
   ['running set is out of order', () => Object.assign(one, { arrival: 5 })],
+  ['a fork is linked from one side only', () => Object.assign(two, { forks: null })],
+  [
+    'a fork waits for one that is gone',
+    () => Object.assign(fork, { parent: Object.assign(make(5), { status: 'ended', forks: new Set([fork]) }) }),
+  ],
+  ['a fork is due but not queued', () => Object.assign(two, { numComputed: 1, numPlanned: 1 })],
+  ['deferred forks were miscounted', () => sequences.delete(fork.id)],
+  [
+    'a parked sequence is not listed',
+    () => sequences.set(6 as SequenceId, Object.assign(make(5), { status: 'parked' })),
+  ],
+  ['parked for nobody', () => Object.assign(parked, { parks: false })],
+  ['a parked sequence has a slot exactly while it is in flight', () => Object.assign(parked, { slot: 2 })],
+  ['parked sequences were miscounted', () => sequences.delete(parked.id)],
   ['queues', () => sequences.delete(last.id)],
 ])('names the damage: %s', (message, damage) => {
   let thrown: unknown;

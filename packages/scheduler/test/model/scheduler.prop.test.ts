@@ -45,7 +45,8 @@ const limits = fc
 
 type Event =
   | { kind: 'add'; prompt: number[]; numOutput: number; options: AddOptions }
-  | { kind: 'abort' | 'draft'; pick: number; wrongFrom: number }
+  | { kind: 'fork'; pick: number; cut: number; last: number; numOutput: number; parks: boolean }
+  | { kind: 'abort' | 'draft' | 'unpark'; pick: number; wrongFrom: number }
   | { kind: 'step' | 'commit' | 'discard' };
 
 const token = fc.integer({ min: 0, max: 4 }).map((dice): number => (dice === 4 ? 2 : 1));
@@ -57,9 +58,18 @@ const add: fc.Arbitrary<Event> = fc.record({
     salt: fc.constantFrom('', '', 'tenant'),
     promptLogprobs: fc.nat({ max: 5 }).map((dice) => dice === 0),
     needsSync: fc.nat({ max: 3 }).map((dice) => dice === 0),
+    parks: fc.nat({ max: 3 }).map((dice) => dice === 0),
   }),
 });
-const onOne = (kind: 'abort' | 'draft'): fc.Arbitrary<Event> =>
+const fork: fc.Arbitrary<Event> = fc.record({
+  kind: fc.constant('fork' as const),
+  pick: fc.nat({ max: 9 }),
+  cut: fc.nat({ max: 3 }),
+  last: token,
+  numOutput: fc.integer({ min: 1, max: 8 }),
+  parks: fc.boolean(),
+});
+const onOne = (kind: 'abort' | 'draft' | 'unpark'): fc.Arbitrary<Event> =>
   fc.record({ kind: fc.constant(kind), pick: fc.nat({ max: 9 }), wrongFrom: fc.nat({ max: 6 }) });
 const plain = (kind: 'step' | 'commit' | 'discard'): fc.Arbitrary<Event> => fc.constant({ kind });
 const events = fc.array(
@@ -69,6 +79,8 @@ const events = fc.array(
     { weight: 6, arbitrary: plain('commit') },
     { weight: 1, arbitrary: onOne('abort') },
     { weight: 4, arbitrary: onOne('draft') },
+    { weight: 4, arbitrary: fork },
+    { weight: 1, arbitrary: onOne('unpark') },
     { weight: 1, arbitrary: fc.nat({ max: 2 }).map((dice): Event => ({ kind: dice === 0 ? 'discard' : 'commit' })) },
   ),
   { maxLength: 60, size: 'max' },
@@ -88,6 +100,8 @@ const reached = {
   accepted: 0,
   rejected: 0,
   shared: 0,
+  forked: 0,
+  parked: 0,
 };
 
 function play(harness: Harness, event: Event): void {
@@ -107,6 +121,22 @@ function play(harness: Harness, event: Event): void {
       if (harness.inFlight.some(({ sequences }) => sequences.includes(id))) reached.abortedInFlight++;
       harness.abort(id);
       reached.aborted++;
+      return;
+    }
+    case 'unpark':
+      if (harness.specs.size > 0) harness.unpark(((event.pick % harness.specs.size) + 1) as SequenceId);
+      return;
+    case 'fork': {
+      // Mostly a recent one, which may still be here.
+      const forkOf = (harness.specs.size - (event.pick % Math.max(1, harness.specs.size))) as SequenceId;
+      const spec = harness.specs.get(forkOf);
+      if (spec === undefined) return;
+      const history = harness.histories.get(forkOf)!;
+      const numShared = Math.max(0, history.length - 1 - event.cut);
+      const { numOutput, parks } = event;
+      const options = { forkOf, parks, ...(spec.salt === undefined ? {} : { salt: spec.salt }) };
+      const add = { kind: 'add' as const, prompt: [...history.slice(0, numShared), event.last], numOutput, options };
+      play(harness, add);
       return;
     }
     case 'draft': {
@@ -142,9 +172,19 @@ it('runs every sequence to the tokens it would get alone, within its limits, and
         if (!harness.finished.has(id) && !harness.dropped.has(id)) bound += spec.maxLength;
       }
       // Each plan brings the first of the running sequences on by a token at least.
+      reached.parked += harness.parked.size;
       expect(harness.drain()).toBeLessThanOrEqual(2 * bound + 1);
       reached.finished += harness.finished.size;
-      for (const what of ['preempted', 'ahead', 'noops', 'cached', 'accepted', 'rejected', 'shared'] as const) {
+      for (const what of [
+        'preempted',
+        'ahead',
+        'noops',
+        'cached',
+        'accepted',
+        'rejected',
+        'shared',
+        'forked',
+      ] as const) {
         reached[what] += harness.seen[what];
       }
     }),
@@ -167,6 +207,8 @@ const FLOORS: Readonly<Record<keyof typeof reached, number>> = {
   accepted: 0.1,
   rejected: 0.06,
   shared: 2,
+  forked: 0.04,
+  parked: 0.04,
 };
 
 afterAll(() => expectReached(reached, FLOORS, NUM_RUNS));

@@ -8,6 +8,8 @@ export interface AddOptions {
   readonly salt?: string;
   readonly promptLogprobs?: boolean;
   readonly needsSync?: boolean;
+  readonly forkOf?: SequenceId;
+  readonly parks?: boolean;
 }
 
 /** An engine in small: adds, submits, commits, and checks every plan against what anyone can see from outside. */
@@ -19,11 +21,24 @@ export class Harness {
   readonly histories = new Map<SequenceId, number[]>();
   readonly finished = new Set<SequenceId>();
   readonly dropped = new Set<SequenceId>();
+  /** Ended, and not unparked since; the scheduler may have given them up for room. */
+  readonly parked = new Set<SequenceId>();
   /** Sequences in the order in which they first got a row. */
   readonly firstServed: SequenceId[] = [];
   readonly running = new Set<SequenceId>();
   readonly inFlight: { plan: StepPlan; outcomes: RowOutcome[]; sequences: SequenceId[] }[] = [];
-  readonly seen = { plans: 0, preempted: 0, ahead: 0, noops: 0, cached: 0, accepted: 0, rejected: 0, shared: 0 };
+  readonly seen = {
+    plans: 0,
+    preempted: 0,
+    ahead: 0,
+    noops: 0,
+    cached: 0,
+    accepted: 0,
+    rejected: 0,
+    shared: 0,
+    forked: 0,
+  };
+  readonly #unparked = new Set<SequenceId>();
   #nextId = 1;
 
   constructor(options: SchedulerOptions) {
@@ -45,6 +60,8 @@ export class Harness {
       promptLogprobs: options.promptLogprobs ?? false,
       needsSync: options.needsSync ?? false,
       ...(options.salt === undefined ? {} : { salt: options.salt }),
+      ...(options.forkOf === undefined ? {} : { forkOf: options.forkOf }),
+      ...(options.parks === undefined ? {} : { parks: options.parks }),
     };
     this.scheduler.add(spec);
     this.#nextId++;
@@ -55,9 +72,20 @@ export class Harness {
 
   abort(id: SequenceId): void {
     const isHere = !this.finished.has(id) && !this.dropped.has(id);
-    expect(this.scheduler.abort(id)).toBe(isHere);
+    const isAborted = this.scheduler.abort(id);
+    if (!this.parked.delete(id)) expect(isAborted).toBe(isHere);
     if (isHere) this.dropped.add(id);
     this.running.delete(id);
+  }
+
+  unpark(id: SequenceId): void {
+    const isHere = !this.finished.has(id) && !this.dropped.has(id);
+    const isUnparked = this.scheduler.unpark(id);
+    if (isHere) expect(isUnparked).toBe(this.specs.get(id)!.parks === true && !this.#unparked.has(id));
+    else if (!this.parked.has(id)) expect(isUnparked).toBe(false);
+    this.#unparked.add(id);
+    this.parked.delete(id);
+    this.check();
   }
 
   /** @returns Whether there was a step to submit. */
@@ -96,6 +124,7 @@ export class Harness {
       if (!ended) return;
       this.finished.add(id);
       this.running.delete(id);
+      if (this.specs.get(id)!.parks === true && !this.#unparked.has(id)) this.parked.add(id);
     });
     this.scheduler.commit(step.plan, step.outcomes);
     this.check();
@@ -123,10 +152,13 @@ export class Harness {
       if (!(mayGoAhead && this.step())) this.commit();
     }
     expect(this.scheduler.schedule()).toBe(null);
+    expect(this.scheduler.stats().numParked).toBeLessThanOrEqual(this.parked.size);
+    for (const id of this.parked) this.unpark(id);
     expect(this.kvCache.numFreeBlocks).toBe(this.kvCache.numBlocks);
-    expect(this.scheduler.stats()).toMatchObject({ numWaiting: 0, numRunning: 0 });
+    expect(this.scheduler.stats()).toMatchObject({ numWaiting: 0, numRunning: 0, numParked: 0 });
     // First come, first served: nobody who came later started earlier.
-    expect(this.firstServed).toEqual([...this.firstServed].sort((a, b) => a - b));
+    const inOrder = this.firstServed.filter((id) => this.specs.get(id)!.forkOf === undefined);
+    expect(inOrder).toEqual([...inOrder].sort((a, b) => a - b));
     for (const [id, spec] of this.specs) {
       expect(this.finished.has(id) || this.dropped.has(id)).toBe(true);
       const expected = completeAlone(spec.promptTokenIds, spec.maxLength);
@@ -170,6 +202,7 @@ export class Harness {
         for (let p = row.start; p < row.start + row.numQuery; p++) if (p + 1 < spec.promptTokenIds.length) numOutputs++;
         expect(row.numCachedTokens).toBe(0);
       }
+      if (row.starts && spec.forkOf !== undefined && row.start === spec.promptTokenIds.length - 1) seen.forked++;
       const ahead = this.inFlight[0]?.plan.rows.find((other) => other.sequence === row.sequence);
       if (ahead?.samples === true) expect(spec.needsSync).toBe(false);
       if (ahead !== undefined) expect(ahead.drafts).toHaveLength(0);
