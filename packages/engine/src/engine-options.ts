@@ -24,6 +24,8 @@ export interface EngineOptions {
   readonly kvCache: KvCacheManager;
   readonly tokenizer: Tokenizer;
   readonly limits: EngineLimits;
+  /** Those of the session: they end beams. Default: the tokenizer's. */
+  readonly eosTokenIds?: readonly number[];
   readonly clock?: Clock;
   /** Seeds for requests without one. Default: random. */
   readonly drawSeed?: () => bigint;

@@ -19,6 +19,7 @@ export class Engine {
   readonly #clock: Clock;
   readonly #loop: StepLoop;
   readonly #runner: RequestRunner;
+  readonly #eosTokenIds: readonly number[];
   readonly #meters = new Meters();
   #broken: Error | undefined;
   #closing: Promise<void> | undefined;
@@ -29,12 +30,14 @@ export class Engine {
     this.limits = limits;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    this.#eosTokenIds = options.eosTokenIds ?? (tokenizer.eosTokenId === undefined ? [] : [tokenizer.eosTokenId]);
     this.#runner = new RequestRunner({
       scheduler,
       tokenizer,
       meters: this.#meters,
       clock: this.#clock,
-      maxModelLen: limits.maxModelLen,
+      limits,
+      eosTokenIds: this.#eosTokenIds,
       wake: () => this.#loop.wake(),
       onBroken: (error) => {
         this.#broken = error;
@@ -79,7 +82,7 @@ export class Engine {
     this.#checkOpen();
     const { requestId, promptTokenIds, sampling } = request;
     if (this.#runner.find(requestId) !== undefined) throw new DuplicateRequestError(requestId);
-    checkRequest(request, this.limits);
+    checkRequest(request, this.limits, this.#eosTokenIds);
     this.#checkQueue(numPlacesOf(request));
     const facts = { requestId, promptTokenIds, seed: sampling.seed, numChoices: request.n };
     const stream = new OutputStream(facts, () => this.#leave(running));

@@ -26,6 +26,8 @@ export class Sequence {
   readonly sampling: SamplingParams;
   readonly promptLength: number;
   readonly maxLength: number;
+  /** Whether the scheduler keeps its blocks when it ends. */
+  parks: boolean;
   /** Collected until the prompt is complete; entry 0 is `undefined`. */
   readonly promptLogprobs: (PositionLogprobs | undefined)[] = [undefined];
   /** Prompt and output; `[0, length)` is in use, the rest is room to grow. */
@@ -43,6 +45,7 @@ export class Sequence {
     this.sampling = start.sampling;
     this.promptLength = promptTokenIds.length;
     this.maxLength = start.maxLength;
+    this.parks = start.parks ?? false;
     this.tokens = promptTokenIds;
     this.length = promptTokenIds.length;
   }

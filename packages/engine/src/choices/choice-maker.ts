@@ -7,6 +7,8 @@ import type { RowOutput, StepOutput } from '../step-output.js';
 export interface SequenceStarter {
   /** Queues a sequence of the request. */
   start(request: RunningRequest, start: SequenceStart): Sequence;
+  /** Gives up the blocks that an ended sequence keeps for its forks; those already queued get them. */
+  unpark(sequence: Sequence): void;
 }
 
 /** Makes the choices of one request out of sequences: one each, the best of several, or beams. */

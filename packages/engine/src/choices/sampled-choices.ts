@@ -5,6 +5,7 @@ import {
   type SamplingParams,
   type Tokenizer,
 } from '@kvasir/interfaces';
+import type { EngineLimits } from '../engine-options.js';
 import type { RunningRequest } from '../requests/running-request.js';
 import type { Sequence } from '../sequence.js';
 import { SequenceText, textOptionsOf } from '../sequence-text.js';
@@ -17,7 +18,8 @@ export interface ChoiceMakerOptions {
   readonly running: RunningRequest;
   readonly starter: SequenceStarter;
   readonly tokenizer: Tokenizer;
-  readonly maxModelLen: number;
+  readonly limits: EngineLimits;
+  readonly eosTokenIds: readonly number[];
 }
 
 /** `n` independent choices, streamed as they come. The first computes the prompt, the others begin as its forks. */
@@ -33,10 +35,10 @@ export class SampledChoices implements ChoiceMaker {
   }
 
   begin(): void {
-    const { running, starter, tokenizer, maxModelLen } = this.#options;
+    const { running, starter, tokenizer, limits } = this.#options;
     const { request } = running;
     const { promptTokenIds, sampling } = request;
-    const maxLength = Math.min(promptTokenIds.length + sampling.maxTokens, maxModelLen);
+    const maxLength = Math.min(promptTokenIds.length + sampling.maxTokens, limits.maxModelLen);
     let first: Sequence | undefined;
     for (let index = 0; index < numSampled(request); index++) {
       this.#texts.push(new SequenceText(tokenizer, textOptionsOf(request)));

@@ -57,6 +57,7 @@ export async function openEngine(
     session,
     kvCache,
     tokenizer,
+    eosTokenIds: final.eosTokenIds,
     scheduler: createScheduler({ kvCache, maxNumSeqs, maxNumBatchedTokens, maxNumOutputs, maxModelLen, maxInFlight }),
     limits: {
       maxModelLen,

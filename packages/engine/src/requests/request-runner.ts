@@ -11,6 +11,7 @@ import {
 import type { SequenceStarter } from '../choices/choice-maker.js';
 import { createChoiceMaker } from '../choices/create-choice-maker.js';
 import type { Clock } from '../clock.js';
+import type { EngineLimits } from '../engine-options.js';
 import { StepFailedError } from '../errors.js';
 import type { Meters } from '../meters.js';
 import { Sequence, type SequenceStart } from '../sequence.js';
@@ -24,7 +25,8 @@ export interface RequestRunnerOptions {
   readonly tokenizer: Tokenizer;
   readonly meters: Meters;
   readonly clock: Clock;
-  readonly maxModelLen: number;
+  readonly limits: EngineLimits;
+  readonly eosTokenIds: readonly number[];
   /** There may be something to run or to give up. */
   readonly wake: () => void;
   readonly onBroken: (error: KvasirError) => void;
@@ -83,8 +85,8 @@ export class RequestRunner implements StepListener, SequenceStarter {
    * @throws What the scheduler throws; then nothing of it is queued.
    */
   begin(running: RunningRequest): void {
-    const { tokenizer, maxModelLen } = this.#options;
-    running.maker = createChoiceMaker({ running, starter: this, tokenizer, maxModelLen });
+    const { tokenizer, limits, eosTokenIds } = this.#options;
+    running.maker = createChoiceMaker({ running, starter: this, tokenizer, limits, eosTokenIds });
     try {
       running.maker.begin();
     } catch (error) {
@@ -105,12 +107,20 @@ export class RequestRunner implements StepListener, SequenceStarter {
       maxLength: start.maxLength,
       promptLogprobs: start.sampling.promptLogprobs !== undefined,
       needsSync: false,
+      ...(start.forkOf === undefined ? {} : { forkOf: start.forkOf }),
+      ...(start.parks === undefined ? {} : { parks: start.parks }),
       ...(cacheSalt === undefined ? {} : { salt: cacheSalt }),
       ...(priority === undefined ? {} : { priority }),
     });
     this.#sequences.set(sequence.id, sequence);
     request.sequences.add(sequence);
     return sequence;
+  }
+
+  unpark(sequence: Sequence): void {
+    sequence.parks = false;
+    sequence.request.parked.delete(sequence);
+    this.#options.scheduler.unpark(sequence.id);
   }
 
   /** Ends a request whose consumer still listens: every open choice gets a last delta. */
@@ -134,6 +144,7 @@ export class RequestRunner implements StepListener, SequenceStarter {
       throw new InvariantError('a request ended twice', { request: running.id, finishReason });
     }
     this.#dropSequences(running);
+    for (const sequence of running.parked) this.unpark(sequence);
     if (running.times.scheduledMs === undefined) this.#numQueued -= running.numPlaces;
     running.finishReason = finishReason;
     running.detach();
@@ -242,6 +253,7 @@ export class RequestRunner implements StepListener, SequenceStarter {
 
   #drop(sequence: Sequence, runs: boolean): void {
     if (runs) this.#options.scheduler.abort(sequence.id);
+    else if (sequence.parks) sequence.request.parked.add(sequence);
     sequence.hasEnded = true;
     sequence.request.sequences.delete(sequence);
     this.#sequences.delete(sequence.id);

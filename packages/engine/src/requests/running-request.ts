@@ -21,6 +21,8 @@ export class RunningRequest {
   readonly times: RequestTimes;
   /** Sequences that have not ended. */
   readonly sequences = new Set<Sequence>();
+  /** Ended sequences that keep their blocks for forks. */
+  readonly parked = new Set<Sequence>();
   /** Set once, right after construction. */
   maker!: ChoiceMaker;
   completionTokens = 0;
