@@ -13,7 +13,16 @@ import { PrefixIndex } from './prefix-index.js';
  *     |    `-------------------+----- idle, published <-+---------'
  * ```
  * A private block goes back to the head of the free list (nothing is lost by using it next); a published one goes to the
- * tail and stays findable until it reaches the head.
+ * tail and stays findable until it reaches the head. Every operation is O(1).
+ *
+ * **Leaves before parents.** In a full group, no block is evicted while a block that follows it in its chain is cached,
+ * although nobody walks a chain. Of two blocks P and D of one chain, P before D:
+ * - whoever holds D holds P: tables, pins and imports begin at the first block, and content is published once, so a table
+ *   that names D's chain has P's very block;
+ * - whoever gives both back gives D back first (`close`, `truncate`, `unpin`, a reader's rollback all go from the end).
+ *
+ * So when D became idle for the last time, P was held, and P joined the tail later: D is nearer to the head. In a window
+ * group the blocks behind the window have no followers that need them, and their order is that of their release.
  */
 export class BlockPool {
   /** Blocks that can be handed out: ids `1 .. size`. */
@@ -26,6 +35,7 @@ export class BlockPool {
   readonly #free: FreeList;
   readonly #refCounts: Int32Array;
   #numEvicted = 0;
+  #numIdlePublished = 0;
 
   constructor(size: number) {
     this.size = size;
@@ -37,6 +47,11 @@ export class BlockPool {
 
   get numFree(): number {
     return this.#free.length;
+  }
+
+  /** Published blocks that somebody holds. */
+  get numHeldPublished(): number {
+    return this.index.size - this.#numIdlePublished;
   }
 
   /** Published blocks that lost their content to a new holder. */
@@ -51,6 +66,7 @@ export class BlockPool {
     if (this.index.has(block)) {
       this.onEvict?.(block);
       this.index.delete(block);
+      this.#numIdlePublished--;
       this.#numEvicted++;
     }
     this.origins[block] = 0;
@@ -60,7 +76,10 @@ export class BlockPool {
 
   /** Adds a holder; an idle block leaves the free list. */
   retain(block: BlockId): void {
-    if (this.#refCounts[block] === 0) this.#free.remove(block);
+    if (this.#refCounts[block] === 0) {
+      this.#free.remove(block);
+      if (this.index.has(block)) this.#numIdlePublished--;
+    }
     this.#refCounts[block]!++;
   }
 
@@ -69,8 +88,14 @@ export class BlockPool {
     const count = --this.#refCounts[block]!;
     if (count > 0) return;
     if (count < 0) throw new InvariantError('block released too often', { block, count });
-    if (this.index.has(block)) this.#free.pushTail(block);
-    else this.#free.pushHead(block);
+    if (this.index.has(block)) {
+      this.#free.pushTail(block);
+      this.#numIdlePublished++;
+    } else this.#free.pushHead(block);
+  }
+
+  numHolders(block: BlockId): number {
+    return this.#refCounts[block]!;
   }
 
   /** A block may be written only by its one holder, and only while nobody can find it. */
@@ -78,15 +103,28 @@ export class BlockPool {
     return this.#refCounts[block] === 1 && !this.index.has(block);
   }
 
-  /** Withdraws every published block that nobody holds. */
-  forgetIdle(): void {
-    for (const block of this.#free) if (this.index.has(block)) this.index.delete(block);
+  /** Takes away a published block's name. If nobody holds it, it is used next. */
+  withdraw(block: BlockId): void {
+    this.index.delete(block);
+    if (this.#refCounts[block] !== 0) return;
+    this.#free.remove(block);
+    this.#free.pushHead(block);
+    this.#numIdlePublished--;
   }
 
-  /** @param holders - By block id: how many tables hold it. */
+  /** Published blocks that nobody holds, those that are evicted first at the front. O(free blocks). */
+  idlePublished(): BlockId[] {
+    return [...this.#free].filter((block) => this.index.has(block));
+  }
+
+  /** @param holders - By block id: how many hold it. */
   checkIntegrity(holders: Int32Array): void {
     this.#free.checkIntegrity();
     this.index.checkIntegrity();
+    const numIdle = this.idlePublished().length;
+    if (numIdle !== this.#numIdlePublished) {
+      throw new InvariantError('idle blocks are miscounted', { counted: numIdle, kept: this.#numIdlePublished });
+    }
     if (this.#refCounts[NULL_BLOCK] !== 0 || holders[NULL_BLOCK] !== 0) {
       throw new InvariantError('the null block is held', { references: this.#refCounts[NULL_BLOCK]! });
     }

@@ -8,13 +8,16 @@ import { firstVisibleBlock } from './window.js';
 export interface Bookkeeping {
   readonly pool: BlockPool;
   readonly sequences: Iterable<SequenceBlocks>;
+  /** Blocks held by others than sequences; once for each holder. */
+  readonly otherHolders?: Iterable<BlockId>;
   readonly groups: readonly KvGroup[];
   readonly blockSize: number;
 }
 
 /** @throws `InvariantError` at the first inconsistency between tables, counts, hashes and the pool. */
-export function checkBookkeeping({ pool, sequences, groups, blockSize }: Bookkeeping): void {
+export function checkBookkeeping({ pool, sequences, otherHolders = [], groups, blockSize }: Bookkeeping): void {
   const holders = new Int32Array(pool.size + 1);
+  for (const block of otherHolders) holders[block]!++;
   const groupOf = new Int32Array(pool.size + 1).fill(-1);
   for (const sequence of sequences) {
     checkCounts(sequence, blockSize);
@@ -55,8 +58,8 @@ function checkCounts(sequence: SequenceBlocks, blockSize: number): void {
 
 function checkDigest(sequence: SequenceBlocks, pool: BlockPool, entry: number, group: number): void {
   const block = sequence.tables[group]!.ids[entry] as BlockId;
-  const { chain, numPublished } = sequence;
-  if (chain === null || entry >= numPublished) return;
+  const { chain, numPublished, isSpoilt } = sequence;
+  if (chain === null || entry >= numPublished || isSpoilt) return;
   if (!pool.index.holds(block, chain.words, HashChain.wordOf(entry), group)) {
     throw new InvariantError('full block is not published under its digest', {
       sequence: sequence.id,

@@ -1,25 +1,40 @@
 import {
+  type BlockExport,
+  type BlockHash,
   type BlockId,
+  type BlockImport,
+  type BlockName,
   type BlockTable,
   type BlockTransfer,
   InvalidArgumentError,
+  type KvCacheEvent,
   type KvCacheManager,
   type KvCacheStats,
+  type KvCacheTier,
+  type KvCacheUsage,
   type KvGroup,
+  type NamedBlock,
   NULL_BLOCK,
   type OpenOptions,
   type PrefixKeys,
   type PreparedPrompt,
   type SequenceId,
-  type TenantCacheStats,
+  UnsupportedError,
 } from '@kvasir/interfaces';
+import { checkCount, checkVisible } from './argument-checks.js';
+import { BlockExchange } from './block-exchange.js';
 import { BlockPool } from './block-pool.js';
-import { DuplicateSequenceError, UnknownSequenceError } from './errors.js';
+import { measureUsage } from './cache-usage.js';
+import { DuplicateSequenceError, SpoiltSequenceError, UnknownSequenceError } from './errors.js';
 import type { GrowableBlockTable } from './growable-block-table.js';
 import { HashChain } from './hash-chain.js';
+import { HostTier } from './host-tier.js';
 import { checkBookkeeping } from './integrity.js';
+import { KvEventHub } from './kv-event-hub.js';
 import { checkOptions, DEFAULT_MAX_TENANTS, type KvCacheManagerOptions } from './options.js';
+import { PinnedPrefixes } from './pinned-prefixes.js';
 import { PrefixCache } from './prefix-cache.js';
+import { PublishedBlocks } from './published-blocks.js';
 import { SequenceBlocks } from './sequence-blocks.js';
 import { TransferQueue } from './transfer-queue.js';
 import { firstVisibleBlock, maxVisibleBlocks } from './window.js';
@@ -36,27 +51,36 @@ export function createKvCacheManager(options: KvCacheManagerOptions): KvCacheMan
 class PagedKvCacheManager implements KvCacheManager {
   readonly blockSize: number;
   readonly groups: readonly KvGroup[];
+  readonly #isCaching: boolean;
+  readonly #maxPinnedBlocks: number;
   readonly #pool: BlockPool;
-  /** `null` when prefix caching is off. */
-  readonly #prefixes: PrefixCache | null;
-  readonly #sequences = new Map<SequenceId, SequenceBlocks>();
+  readonly #hostOrigins: Float64Array;
   readonly #transfers: TransferQueue;
+  readonly #blocks: PublishedBlocks;
+  readonly #prefixes: PrefixCache;
+  readonly #exchange: BlockExchange;
+  readonly #sequences = new Map<SequenceId, SequenceBlocks>();
 
   constructor(options: KvCacheManagerOptions) {
-    this.blockSize = options.blockSize;
+    const { numBlocks, blockSize, hostTier } = options;
+    this.blockSize = blockSize;
     this.groups = options.groups.map((group) => ({ ...group }));
-    this.#pool = new BlockPool(options.numBlocks - 1);
-    this.#prefixes =
-      options.enablePrefixCaching === false
-        ? null
-        : new PrefixCache({
-            pool: this.#pool,
-            groups: this.groups,
-            blockSize: options.blockSize,
-            hashSeed: options.hashSeed ?? '',
-            maxTenants: options.maxTenants ?? DEFAULT_MAX_TENANTS,
-          });
-    this.#transfers = new TransferQueue(this.#pool.origins, new Float64Array(0));
+    this.#isCaching = options.enablePrefixCaching ?? true;
+    this.#pool = new BlockPool(numBlocks - 1);
+    this.#maxPinnedBlocks = Math.floor((options.maxPinnedShare ?? 0) * this.#pool.size);
+    this.#hostOrigins = new Float64Array(hostTier?.numBlocks ?? 0);
+    this.#transfers = new TransferQueue(this.#pool.origins, this.#hostOrigins);
+    const events = new KvEventHub(blockSize);
+    this.#blocks = new PublishedBlocks({
+      pool: this.#pool,
+      tier: hostTier === undefined ? null : new HostTier(hostTier, this.#transfers, events),
+      pins: new PinnedPrefixes(this.#pool, this.#maxPinnedBlocks),
+      events,
+      maxTenants: options.maxTenants ?? DEFAULT_MAX_TENANTS,
+    });
+    const { groups } = this;
+    this.#prefixes = new PrefixCache({ blocks: this.#blocks, groups, blockSize, hashSeed: options.hashSeed ?? '' });
+    this.#exchange = new BlockExchange(this.#blocks, groups.length);
   }
 
   get numBlocks(): number {
@@ -68,22 +92,23 @@ class PagedKvCacheManager implements KvCacheManager {
   }
 
   prepare(tokenIds: Int32Array, keys: PrefixKeys = {}): PreparedPrompt {
-    return this.#prefixes?.prepare(tokenIds, keys) ?? { numTokens: tokenIds.length, numHashedBlocks: 0 };
+    if (!this.#isCaching) return { numTokens: tokenIds.length, numHashedBlocks: 0 };
+    return this.#prefixes.prepare(tokenIds, keys);
   }
 
   open(id: SequenceId, tokenIds: Int32Array, options: OpenOptions = {}): number {
     this.#checkUnopened(id);
-    const chain = this.#prefixes?.start(options, tokenIds.length) ?? null;
-    const tenant = this.#prefixes?.tenants.indexOf(options.tenant ?? '') ?? 0;
+    const chain = this.#isCaching ? this.#prefixes.start(options, tokenIds.length) : null;
+    const tenant = this.#blocks.tenants.indexOf(options.tenant ?? '');
     const sequence = new SequenceBlocks(id, this.groups.length, chain, tenant);
-    if (options.skipPrefixRead !== true) this.#prefixes?.take(sequence, tokenIds);
+    if (chain !== null && options.skipPrefixRead !== true) this.#prefixes.take(sequence, tokenIds);
     this.#sequences.set(id, sequence);
     return sequence.numComputed;
   }
 
   reserve(id: SequenceId, numTokens: number): boolean {
     const sequence = this.#get(id);
-    if (!Number.isInteger(numTokens) || numTokens < 0) throw badCount('reserve', id, numTokens, 0, Infinity);
+    checkCount('reserve', id, numTokens, 0, Infinity);
     const numBlocks = Math.ceil(numTokens / this.blockSize);
     const { numComputed, tables } = sequence;
     // Blocks that exist and will be written: from the first uncomputed token on.
@@ -114,17 +139,14 @@ class PagedKvCacheManager implements KvCacheManager {
   fits(numTokens: number): boolean {
     let needed = 0;
     for (const group of this.groups) needed += maxVisibleBlocks(group, numTokens, this.blockSize);
-    return needed <= this.#pool.size;
+    return needed <= this.#pool.size - this.#maxPinnedBlocks;
   }
 
   commit(id: SequenceId, tokenIds: ArrayLike<number>, numComputed: number): void {
-    const sequence = this.#get(id);
-    const most = Math.min(sequence.numReserved, tokenIds.length);
-    if (!Number.isInteger(numComputed) || numComputed < sequence.numComputed || numComputed > most) {
-      throw badCount('commit', id, numComputed, sequence.numComputed, most);
-    }
+    const sequence = this.#getSound(id);
+    checkCount('commit', id, numComputed, sequence.numComputed, Math.min(sequence.numReserved, tokenIds.length));
     sequence.numComputed = numComputed;
-    if (this.#prefixes !== null && numComputed >= (sequence.numPublished + 1) * this.blockSize) {
+    if (sequence.chain !== null && numComputed >= (sequence.numPublished + 1) * this.blockSize) {
       this.#prefixes.publish(sequence, tokenIds);
     }
     this.#releaseBehindWindows(sequence);
@@ -132,10 +154,8 @@ class PagedKvCacheManager implements KvCacheManager {
 
   truncate(id: SequenceId, numTokens: number): void {
     const sequence = this.#get(id);
-    if (!Number.isInteger(numTokens) || numTokens < 0 || numTokens > sequence.numReserved) {
-      throw badCount('truncate', id, numTokens, 0, sequence.numReserved);
-    }
-    this.#checkVisible('truncate', sequence, numTokens);
+    checkCount('truncate', id, numTokens, 0, sequence.numReserved);
+    checkVisible('truncate', sequence, numTokens, this.groups, this.blockSize);
     this.#releaseFrom(sequence, Math.ceil(numTokens / this.blockSize));
     sequence.numReserved = numTokens;
     sequence.numComputed = Math.min(sequence.numComputed, numTokens);
@@ -146,12 +166,10 @@ class PagedKvCacheManager implements KvCacheManager {
   }
 
   fork(parentId: SequenceId, childId: SequenceId, numTokens: number): void {
-    const parent = this.#get(parentId);
+    const parent = this.#getSound(parentId);
     this.#checkUnopened(childId);
-    if (!Number.isInteger(numTokens) || numTokens < 0 || numTokens > parent.numComputed) {
-      throw badCount('fork', parentId, numTokens, 0, parent.numComputed);
-    }
-    this.#checkVisible('fork', parent, numTokens);
+    checkCount('fork', parentId, numTokens, 0, parent.numComputed);
+    checkVisible('fork', parent, numTokens, this.groups, this.blockSize);
     const numFull = Math.floor(numTokens / this.blockSize);
     const chain = parent.chain === null ? null : new HashChain();
     if (parent.chain !== null) chain?.copyFrom(parent.chain, numFull);
@@ -200,38 +218,84 @@ class PagedKvCacheManager implements KvCacheManager {
     if (spoilt.size === 0) return [];
     const { origins } = this.#pool;
     const holders: SequenceId[] = [];
-    for (const { id, tables } of this.#sequences.values()) {
-      if (tables.some((table) => table.some((block) => spoilt.has(origins[block]!)))) holders.push(id);
+    for (const sequence of this.#sequences.values()) {
+      if (!sequence.tables.some((table) => table.some((block) => spoilt.has(origins[block]!)))) continue;
+      sequence.isSpoilt = true;
+      holders.push(sequence.id);
     }
+    this.#blocks.withdrawSpoilt(spoilt, this.#hostOrigins);
     return holders;
   }
 
   resetPrefixCache(): void {
-    this.#pool.forgetIdle();
+    this.#blocks.reset();
+  }
+
+  pin(name: string, tokenIds: Int32Array, keys: PrefixKeys = {}): void {
+    if (!this.#isCaching) throw new UnsupportedError('pin', 'pin needs enablePrefixCaching, which is false');
+    this.#blocks.pins.pin(name, this.#prefixes.pinTargets(tokenIds, keys));
+  }
+
+  unpin(name: string): boolean {
+    return this.#blocks.pins.unpin(name);
+  }
+
+  subscribe(listener: (event: KvCacheEvent) => void): () => void {
+    return this.#blocks.events.subscribe(listener);
+  }
+
+  cachedBlocks(tier: KvCacheTier): Iterable<NamedBlock> {
+    return this.#exchange.list(tier);
+  }
+
+  exportBlocks(of: SequenceId | readonly BlockHash[]): BlockExport {
+    if (typeof of !== 'number') return this.#exchange.exportNamed(of);
+    const { chain, numPublished } = this.#getSound(of);
+    return this.#exchange.exportChain(chain ?? new HashChain(), chain === null ? 0 : numPublished);
+  }
+
+  importBlocks(names: readonly BlockName[]): BlockImport {
+    return this.#exchange.import(this.#isCaching ? names : [], this.#blocks.tenants.indexOf(''));
+  }
+
+  usage(): KvCacheUsage {
+    return measureUsage(this.#pool, this.#sequences.values(), this.blockSize);
   }
 
   stats(): KvCacheStats {
+    const { tenants, pins, tier } = this.#blocks;
+    const { numQueries, numHits, numQueriedTokens, numHitTokens } = this.#prefixes;
     return {
       numBlocks: this.#pool.size,
       numFreeBlocks: this.#pool.numFree,
       numCachedBlocks: this.#pool.index.size,
-      prefixQueries: this.#prefixes?.numQueries ?? 0,
-      prefixHits: this.#prefixes?.numHits ?? 0,
-      prefixQueriedTokens: this.#prefixes?.numQueriedTokens ?? 0,
-      prefixHitTokens: this.#prefixes?.numHitTokens ?? 0,
+      prefixQueries: numQueries,
+      prefixHits: numHits,
+      prefixQueriedTokens: numQueriedTokens,
+      prefixHitTokens: numHitTokens,
       evictedBlocks: this.#pool.numEvicted,
-      tenants: this.#prefixes?.tenants.all ?? NO_TENANTS,
+      tenants: tenants.all,
+      numPinnedBlocks: pins.numHeld,
+      hostTier: tier === null ? null : tier.stats(),
     };
   }
 
   checkIntegrity(): void {
     const { groups, blockSize } = this;
-    checkBookkeeping({ pool: this.#pool, sequences: this.#sequences.values(), groups, blockSize });
+    const otherHolders = [...this.#blocks.pins.held(), ...this.#exchange.held()];
+    checkBookkeeping({ pool: this.#pool, sequences: this.#sequences.values(), otherHolders, groups, blockSize });
+    this.#blocks.checkIntegrity();
   }
 
   #get(id: SequenceId): SequenceBlocks {
     const sequence = this.#sequences.get(id);
     if (sequence === undefined) throw new UnknownSequenceError(id);
+    return sequence;
+  }
+
+  #getSound(id: SequenceId): SequenceBlocks {
+    const sequence = this.#get(id);
+    if (sequence.isSpoilt) throw new SpoiltSequenceError(id);
     return sequence;
   }
 
@@ -268,27 +332,4 @@ class PagedKvCacheManager implements KvCacheManager {
     this.#transfers.push('copy', group, src, dst);
     this.#pool.release(src);
   }
-
-  /** Going back to `numTokens` needs the blocks that a query there sees; behind a window they may be gone. */
-  #checkVisible(verb: string, sequence: SequenceBlocks, numTokens: number): void {
-    this.groups.forEach((group, index) => {
-      const first = firstVisibleBlock(group, numTokens, this.blockSize);
-      const end = Math.ceil(numTokens / this.blockSize);
-      if (first < end && sequence.tables[index]!.ids[first] === NULL_BLOCK) {
-        throw new InvalidArgumentError(
-          'numTokens',
-          `${verb} of sequence ${sequence.id} to ${numTokens} tokens needs blocks that left the window of group ${index} (${sequence.numComputed} tokens are computed): open it again instead`,
-        );
-      }
-    });
-  }
-}
-
-const NO_TENANTS: ReadonlyMap<string, TenantCacheStats> = new Map();
-
-function badCount(verb: string, id: SequenceId, got: number, min: number, max: number): InvalidArgumentError {
-  return new InvalidArgumentError(
-    verb === 'commit' ? 'numComputed' : 'numTokens',
-    `${verb} of sequence ${id} with ${got} tokens: expected an integer from ${min} to ${max}${verb === 'commit' ? '; reserve() first' : ''}`,
-  );
 }

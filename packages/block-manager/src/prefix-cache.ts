@@ -8,21 +8,20 @@ import {
   type PreparedPrompt,
 } from '@kvasir/interfaces';
 import { BlockHasher } from './block-hasher.js';
-import type { BlockPool } from './block-pool.js';
 import { DIGEST_WORDS, HashChain } from './hash-chain.js';
 import { HashedPrompt } from './hashed-prompt.js';
-import { matchPrefix } from './prefix-match.js';
+import type { PinTarget } from './pinned-prefixes.js';
+import { PrefixReader } from './prefix-reader.js';
+import type { PublishedBlocks } from './published-blocks.js';
 import type { SequenceBlocks } from './sequence-blocks.js';
-import { TenantLedger } from './tenant-ledger.js';
 import { firstVisibleBlock } from './window.js';
 
 /** What a {@link PrefixCache} works on. */
 export interface PrefixCacheParts {
-  readonly pool: BlockPool;
+  readonly blocks: PublishedBlocks;
   readonly groups: readonly KvGroup[];
   readonly blockSize: number;
   readonly hashSeed: string;
-  readonly maxTenants: number;
 }
 
 /**
@@ -31,26 +30,22 @@ export interface PrefixCacheParts {
  * While a sequence is open, each of its full, computed blocks that its windows still see is published under its digest.
  */
 export class PrefixCache {
-  readonly tenants: TenantLedger;
+  readonly blocks: PublishedBlocks;
   numQueries = 0;
   numHits = 0;
   numQueriedTokens = 0;
   numHitTokens = 0;
-  readonly #pool: BlockPool;
   readonly #groups: readonly KvGroup[];
   readonly #blockSize: number;
   readonly #hasher: BlockHasher;
-  /** By block: the tenant whose sequence published it. */
-  readonly #tenantOf: Int32Array;
+  readonly #reader: PrefixReader;
 
-  constructor({ pool, groups, blockSize, hashSeed, maxTenants }: PrefixCacheParts) {
-    this.#pool = pool;
+  constructor({ blocks, groups, blockSize, hashSeed }: PrefixCacheParts) {
+    this.blocks = blocks;
     this.#groups = groups;
     this.#blockSize = blockSize;
     this.#hasher = new BlockHasher(blockSize, hashSeed);
-    this.tenants = new TenantLedger(maxTenants);
-    this.#tenantOf = new Int32Array(pool.size + 1);
-    pool.onEvict = (block) => this.#onEvict(block);
+    this.#reader = new PrefixReader({ blocks, groups, blockSize, hasher: this.#hasher });
   }
 
   prepare(tokenIds: Int32Array, { salt, extraKey }: PrefixKeys): PreparedPrompt {
@@ -75,22 +70,10 @@ export class PrefixCache {
     return chain;
   }
 
-  /** Fills the empty tables of `sequence` with the longest cached prefix and holds its blocks. */
+  /** Gives `sequence`, which is empty, the longest cached prefix of `tokenIds`. */
   take(sequence: SequenceBlocks, tokenIds: Int32Array): void {
-    const chain = sequence.chain as HashChain;
-    const groups = this.#groups;
-    const blockSize = this.#blockSize;
-    const { index } = this.#pool;
-    const numBlocks = matchPrefix({ index, hasher: this.#hasher, groups, blockSize, chain, tokenIds });
-    const numTokens = numBlocks * blockSize;
-    groups.forEach((group, at) => {
-      const first = firstVisibleBlock(group, numTokens, blockSize);
-      for (let entry = 0; entry < numBlocks; entry++) {
-        const block = entry < first ? NULL_BLOCK : index.find(chain.words, HashChain.wordOf(entry), at);
-        if (block !== NULL_BLOCK) this.#pool.retain(block);
-        sequence.tables[at]!.push(block);
-      }
-    });
+    const numBlocks = this.#reader.read(sequence, tokenIds);
+    const numTokens = numBlocks * this.#blockSize;
     sequence.numComputed = numTokens;
     sequence.numReserved = numTokens;
     sequence.numPublished = numBlocks;
@@ -98,42 +81,59 @@ export class PrefixCache {
     if (numTokens > 0) this.numHits++;
     this.numQueriedTokens += tokenIds.length;
     this.numHitTokens += numTokens;
-    this.tenants.countQuery(sequence.tenant, tokenIds.length, numTokens);
+    this.blocks.tenants.countQuery(sequence.tenant, tokenIds.length, numTokens);
   }
 
   /** Hashes and publishes the blocks of `sequence` that have become full. */
   publish(sequence: SequenceBlocks, tokenIds: ArrayLike<number>): void {
     const chain = sequence.chain as HashChain;
-    const numFull = Math.floor(sequence.numComputed / this.#blockSize);
-    this.#hasher.extend(chain, tokenIds, numFull);
-    for (; sequence.numPublished < numFull; sequence.numPublished++) {
-      for (let group = 0; group < this.#groups.length; group++) {
-        this.#publishBlock(sequence, sequence.numPublished, group);
+    const first = sequence.numPublished;
+    const end = Math.floor(sequence.numComputed / this.#blockSize);
+    this.#hasher.extend(chain, tokenIds, end);
+    sequence.numPublished = end;
+    for (let group = 0; group < this.#groups.length; group++) {
+      let start = first;
+      for (let entry = first; entry < end; entry++) {
+        if (this.#publishBlock(sequence, entry, group)) continue;
+        if (entry > start) this.blocks.events.storedRun({ chain, group, first: start, end: entry, tokenIds });
+        start = entry + 1;
       }
+      if (end > start) this.blocks.events.storedRun({ chain, group, first: start, end, tokenIds });
     }
   }
 
-  /** Content that is published already is not kept twice: the table takes the published block instead. */
-  #publishBlock(sequence: SequenceBlocks, entry: number, group: number): void {
-    const { index } = this.#pool;
+  /** What a pin of `tokenIds` keeps: what a sequence that goes on from its full blocks reads. */
+  pinTargets(tokenIds: Int32Array, { salt, extraKey }: PrefixKeys): PinTarget[] {
+    const chain = this.#hasher.start(salt, extraKey);
+    const numBlocks = Math.floor(tokenIds.length / this.#blockSize);
+    this.#hasher.extend(chain, tokenIds, numBlocks);
+    const firsts = this.#groups.map((group) => firstVisibleBlock(group, numBlocks * this.#blockSize, this.#blockSize));
+    const targets: PinTarget[] = [];
+    for (let entry = 0; entry < numBlocks; entry++) {
+      firsts.forEach((first, group) => {
+        if (entry >= first) targets.push({ words: chain.words, at: HashChain.wordOf(entry), group });
+      });
+    }
+    return targets;
+  }
+
+  /**
+   * Content that is published already is not kept twice: the table takes the published block instead.
+   * @returns Whether the content is new.
+   */
+  #publishBlock(sequence: SequenceBlocks, entry: number, group: number): boolean {
+    const { blocks } = this;
     const { words } = sequence.chain as HashChain;
     const word = HashChain.wordOf(entry);
     const table = sequence.tables[group]!;
     const block = table.ids[entry] as BlockId;
-    const twin = index.find(words, word, group);
-    if (twin === block) return;
-    if (twin === NULL_BLOCK) {
-      index.insert(block, words, word, group);
-      this.#tenantOf[block] = sequence.tenant;
-      return;
-    }
-    this.#pool.retain(twin);
+    const twin = blocks.find(words, word, group);
+    if (twin === block) return false;
+    if (twin === NULL_BLOCK) return blocks.publish(block, words, word, group, sequence.tenant);
+    blocks.pool.retain(twin);
     table.set(entry, twin);
-    this.#pool.release(block);
-  }
-
-  #onEvict(block: BlockId): void {
-    this.tenants.countEviction(this.#tenantOf[block]!);
+    blocks.pool.release(block);
+    return false;
   }
 }
 

@@ -12,8 +12,8 @@ export class PrefixIndex {
   /** Block at each place, {@link NULL_BLOCK} for none; at most half full. */
   readonly #places: Int32Array;
   readonly #mask: number;
-  /** Digest of each published block, by block id. */
-  readonly #digests: Int32Array;
+  /** Digest of each published block, by block id; see {@link PrefixIndex.digestOf}. */
+  readonly digests: Int32Array;
   /** Group of each published block, by block id. */
   readonly #groups: Int32Array;
   #size = 0;
@@ -22,7 +22,7 @@ export class PrefixIndex {
     const capacity = 2 ** Math.ceil(Math.log2(2 * numBlocks + 2));
     this.#places = new Int32Array(capacity);
     this.#mask = capacity - 1;
-    this.#digests = new Int32Array(DIGEST_WORDS * (numBlocks + 1));
+    this.digests = new Int32Array(DIGEST_WORDS * (numBlocks + 1));
     this.#groups = new Int32Array(numBlocks + 1).fill(UNPUBLISHED);
   }
 
@@ -32,6 +32,21 @@ export class PrefixIndex {
 
   has(block: BlockId): boolean {
     return this.#groups[block] !== UNPUBLISHED;
+  }
+
+  /** Where in {@link PrefixIndex.digests} the digest of a published block begins. */
+  digestOf(block: BlockId): number {
+    return DIGEST_WORDS * block;
+  }
+
+  /** Group of a published block. */
+  groupOf(block: BlockId): number {
+    return this.#groups[block]!;
+  }
+
+  /** Every published block. */
+  *blocks(): Generator<BlockId> {
+    for (let block = 1 as BlockId; block < this.#groups.length; block++) if (this.has(block)) yield block;
   }
 
   /** Block with the digest at `words[at ..]` in `group`, else {@link NULL_BLOCK}. */
@@ -44,7 +59,7 @@ export class PrefixIndex {
     if (this.#groups[block] !== group) return false;
     const own = DIGEST_WORDS * block;
     for (let word = 0; word < DIGEST_WORDS; word++) {
-      if (this.#digests[own + word] !== words[at + word]) return false;
+      if (this.digests[own + word] !== words[at + word]) return false;
     }
     return true;
   }
@@ -56,7 +71,7 @@ export class PrefixIndex {
   insert(block: BlockId, words: Int32Array, at: number, group: number): boolean {
     const place = this.#place(words, at, group);
     if (this.#places[place] !== NULL_BLOCK) return false;
-    for (let word = 0; word < DIGEST_WORDS; word++) this.#digests[DIGEST_WORDS * block + word] = words[at + word]!;
+    for (let word = 0; word < DIGEST_WORDS; word++) this.digests[DIGEST_WORDS * block + word] = words[at + word]!;
     this.#groups[block] = group;
     this.#places[place] = block;
     this.#size++;
@@ -65,11 +80,11 @@ export class PrefixIndex {
 
   /** Withdraws a published block. */
   delete(block: BlockId): void {
-    let hole = this.#place(this.#digests, DIGEST_WORDS * block, this.#groups[block]!);
+    let hole = this.#place(this.digests, DIGEST_WORDS * block, this.#groups[block]!);
     for (let at = (hole + 1) & this.#mask; ; at = (at + 1) & this.#mask) {
       const moved = this.#places[at]!;
       if (moved === NULL_BLOCK) break;
-      const home = this.#home(this.#digests, DIGEST_WORDS * moved, this.#groups[moved]!);
+      const home = this.#home(this.digests, DIGEST_WORDS * moved, this.#groups[moved]!);
       // Moving back is allowed only if the hole lies on the way from its home to where it is now.
       if (((at - home) & this.#mask) >= ((at - hole) & this.#mask)) {
         this.#places[hole] = moved;
@@ -87,7 +102,7 @@ export class PrefixIndex {
       const group = this.#groups[block]!;
       if (group === UNPUBLISHED) continue;
       published++;
-      const found = this.find(this.#digests, DIGEST_WORDS * block, group);
+      const found = this.find(this.digests, DIGEST_WORDS * block, group);
       if (found !== block) throw new InvariantError('published block cannot be found', { block, group, found });
     }
     const placed = this.#places.reduce((count, block) => count + (block === NULL_BLOCK ? 0 : 1), 0);

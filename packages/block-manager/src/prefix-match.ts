@@ -6,13 +6,16 @@ import { firstVisibleBlock } from './window.js';
 
 /** What a lookup reads. */
 export interface PrefixQuery {
-  readonly index: PrefixIndex;
+  /** A block is cached when one of these has it. */
+  readonly indexes: readonly PrefixIndex[];
   readonly hasher: BlockHasher;
   readonly groups: readonly KvGroup[];
   readonly blockSize: number;
   /** Extended as far as the lookup goes. */
   readonly chain: HashChain;
   readonly tokenIds: ArrayLike<number>;
+  /** Longest prefix wanted. Default: as long as possible. */
+  readonly maxBlocks?: number;
 }
 
 /**
@@ -20,7 +23,8 @@ export interface PrefixQuery {
  * blocks, window groups those that the next token still sees. At least one token is left to compute.
  */
 export function matchPrefix(query: PrefixQuery): number {
-  let numBlocks = Math.max(0, Math.floor((query.tokenIds.length - 1) / query.blockSize));
+  const whole = Math.max(0, Math.floor((query.tokenIds.length - 1) / query.blockSize));
+  let numBlocks = Math.min(whole, query.maxBlocks ?? whole);
   if (query.groups.some((group) => group.kind === 'full')) numBlocks = matchFullGroups(query, numBlocks);
   // A group that gives way may take the ground from under one that had agreed; lengths only shrink, so this ends.
   for (let before = -1; before !== numBlocks; ) {
@@ -56,5 +60,8 @@ function matchWindowGroup(query: PrefixQuery, group: number, limit: number): num
 
 function isCached(query: PrefixQuery, group: number, block: number): boolean {
   query.hasher.extend(query.chain, query.tokenIds, block + 1);
-  return query.index.find(query.chain.words, HashChain.wordOf(block), group) !== NULL_BLOCK;
+  for (const index of query.indexes) {
+    if (index.find(query.chain.words, HashChain.wordOf(block), group) !== NULL_BLOCK) return true;
+  }
+  return false;
 }

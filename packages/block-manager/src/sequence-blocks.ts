@@ -23,6 +23,8 @@ export class SequenceBlocks {
   numComputed = 0;
   numReserved = 0;
   numPublished = 0;
+  /** Holds blocks whose bytes never came: it can only be closed. */
+  isSpoilt = false;
 
   constructor(id: SequenceId, numGroups: number, chain: HashChain | null, tenant = 0) {
     this.id = id;

@@ -55,7 +55,7 @@ it('is the longest length from which every group can go on', () => {
         });
 
         const chain = hasher.start(undefined, undefined);
-        const found = matchPrefix({ index, hasher, groups, blockSize, chain, tokenIds });
+        const found = matchPrefix({ indexes: [index], hasher, groups, blockSize, chain, tokenIds });
         expect(found).toBe(longestByDefinition(groups, cached, length, blockSize));
         expect(chain.length).toBeGreaterThanOrEqual(found);
         if (found > 0 && found < Math.floor((length - 1) / blockSize)) partial++;

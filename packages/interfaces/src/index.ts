@@ -16,11 +16,20 @@ export { InvalidArgumentError, InvariantError, KvasirError, UnsupportedError } f
 export type { BlockId, Brand, SequenceId, SlotId, ValueId, WeightId } from './ids.js';
 export { NULL_BLOCK } from './ids.js';
 export type {
+  BlockExport,
+  BlockHash,
+  BlockImport,
+  BlockName,
   BlockTable,
   BlockTransfer,
+  HostTierStats,
+  KvCacheEvent,
   KvCacheManager,
   KvCacheStats,
+  KvCacheTier,
+  KvCacheUsage,
   KvGroup,
+  NamedBlock,
   OpenOptions,
   PrefixKeys,
   PreparedPrompt,

@@ -54,6 +54,82 @@ export interface OpenOptions extends PrefixKeys {
   readonly tenant?: string;
 }
 
+/** Where a block's bytes are. */
+export type KvCacheTier = 'pool' | 'host';
+
+/** Name of a block's content and of all before it: SHA-256 in 64 hexadecimal digits. The name of the keys stands before a first block. */
+export type BlockHash = string;
+
+/** A block's content in one group of layers. */
+export interface BlockName {
+  readonly hash: BlockHash;
+  readonly group: number;
+}
+
+/** A block and what it holds. */
+export interface NamedBlock extends BlockName {
+  readonly block: BlockId;
+}
+
+/** Blocks held for someone who reads their bytes. They stay as they are until `release`. */
+export interface BlockExport {
+  readonly blocks: readonly NamedBlock[];
+  /** Gives the blocks back; further calls do nothing. */
+  release(): void;
+}
+
+/** Blocks held for someone who writes their bytes. Nobody finds them before `commit`; either call ends it, further ones do nothing. */
+export interface BlockImport {
+  /** What is to be written: names that were not there yet, as far as there was room, in the order asked for. */
+  readonly blocks: readonly NamedBlock[];
+  /** The bytes are written: `open` finds the blocks from now on. */
+  commit(): void;
+  /** The bytes did not come. */
+  abort(): void;
+}
+
+/** What happened to cached content, for those who follow which prefixes are where. Applied in order, `stored` adds names to a tier and the others take them away. */
+export type KvCacheEvent =
+  | {
+      readonly type: 'stored';
+      readonly tier: KvCacheTier;
+      readonly group: number;
+      /** Consecutive blocks of one chain. */
+      readonly hashes: readonly BlockHash[];
+      readonly blockSize: number;
+      /** Name before the first of `hashes`. Absent, as are the tokens, for content that came from another tier or process. */
+      readonly parentHash?: BlockHash;
+      /** `hashes.length * blockSize` tokens. */
+      readonly tokenIds?: readonly number[];
+    }
+  | {
+      readonly type: 'removed';
+      readonly tier: KvCacheTier;
+      readonly group: number;
+      readonly hashes: readonly BlockHash[];
+    }
+  /** Nothing is left in `tier`. */
+  | { readonly type: 'cleared'; readonly tier: KvCacheTier };
+
+/** Token places over all groups: how well the memory that is held is used. */
+export interface KvCacheUsage {
+  /** Places in blocks that are not free. */
+  readonly heldTokens: number;
+  /** Those of them that hold a computed token. */
+  readonly storedTokens: number;
+}
+
+/** Counters and gauges of the host tier. */
+export interface HostTierStats {
+  readonly numBlocks: number;
+  readonly numCachedBlocks: number;
+  readonly storedBlocks: number;
+  readonly loadedBlocks: number;
+  readonly evictedBlocks: number;
+  /** Tokens found at `open` thanks to this tier; part of `prefixHitTokens`. */
+  readonly hitTokens: number;
+}
+
 /** What the prefix cache did for one tenant. */
 export interface TenantCacheStats {
   readonly queriedTokens: number;
@@ -76,6 +152,10 @@ export interface KvCacheStats {
   readonly evictedBlocks: number;
   /** By name, a live view; past a bound, later names are counted under one. */
   readonly tenants: ReadonlyMap<string, TenantCacheStats>;
+  /** Blocks that pins hold. */
+  readonly numPinnedBlocks: number;
+  /** `null` without a host tier. */
+  readonly hostTier: HostTierStats | null;
 }
 
 /**
@@ -99,6 +179,7 @@ export interface KvCacheManager {
 
   /**
    * Starts a sequence and takes references on the longest cached prefix of `tokenIds`, at most `tokenIds.length - 1` tokens and whole blocks.
+   * What only the host tier has is loaded, where that is worth it and there is room: its bytes are there when the transfers are done.
    * @returns Tokens whose keys and values are already there.
    * @throws {@link KvasirError} `ERR_DUPLICATE_SEQUENCE`; `ERR_INVALID_ARGUMENT` when `prepared` is of other keys or longer than `tokenIds`.
    */
@@ -111,7 +192,7 @@ export interface KvCacheManager {
    */
   reserve(sequence: SequenceId, numTokens: number): boolean;
 
-  /** Whether an idle pool could hold `numTokens` tokens of one sequence at all. */
+  /** Whether an idle pool could hold `numTokens` tokens of one sequence at all, beside the share that pins may take. */
   fits(numTokens: number): boolean;
 
   /**
@@ -148,8 +229,47 @@ export interface KvCacheManager {
    */
   abandonTransfers(transfers: readonly BlockTransfer[]): readonly SequenceId[];
 
-  /** Forgets every cached prefix that no sequence holds. */
+  /** Forgets every cached prefix that no sequence holds, in every tier. Pins stay, and hold their blocks again once those are computed anew. */
   resetPrefixCache(): void;
+
+  /**
+   * Keeps the full blocks of a prefix from being evicted, from when they are computed on: in full groups all of them, in window
+   * groups those that the next token sees. A pin of that name is replaced.
+   * @throws {@link KvasirError} `ERR_PIN_LIMIT` when all pins together would exceed their share of the pool; then nothing has changed.
+   */
+  pin(name: string, tokenIds: Int32Array, keys?: PrefixKeys): void;
+
+  /**
+   * Ends a pin: its blocks stay cached as any others.
+   * @returns `false` when there is none of that name.
+   */
+  unpin(name: string): boolean;
+
+  /**
+   * Follows what is cached. Without listeners nothing is made. A listener is called in the middle of a change: it must not
+   * call this manager. One that throws is dropped, with a process warning.
+   * @returns Ends the subscription.
+   */
+  subscribe(listener: (event: KvCacheEvent) => void): () => void;
+
+  /** What is cached in `tier` now: where a follower starts, or starts again. Valid until the next call on the manager. */
+  cachedBlocks(tier: KvCacheTier): Iterable<NamedBlock>;
+
+  /**
+   * Holds the published blocks of a sequence, or those found under `hashes`, so that their bytes can be read. Ids are of this
+   * process only; content is named by hash, and bytes mean something only where the same weights made them by the same numerics.
+   * Blocks that a step in flight loads are readable when it has succeeded.
+   */
+  exportBlocks(of: SequenceId | readonly BlockHash[]): BlockExport;
+
+  /**
+   * Takes blocks for content that comes from elsewhere. Names are given in the order of their chains, first block first.
+   * @throws {@link KvasirError} `ERR_INVALID_ARGUMENT` for what is no hash or no group.
+   */
+  importBlocks(names: readonly BlockName[]): BlockImport;
+
+  /** O(open sequences). */
+  usage(): KvCacheUsage;
 
   /** Gauges of now, counters since the manager was made. */
   stats(): KvCacheStats;

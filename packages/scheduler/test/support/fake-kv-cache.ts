@@ -53,6 +53,33 @@ export class FakeKvCache implements KvCacheManager {
   resetPrefixCache(): void {}
   checkIntegrity(): void {}
 
+  pin(): void {}
+
+  unpin(): boolean {
+    return false;
+  }
+
+  subscribe(): () => void {
+    return () => {};
+  }
+
+  cachedBlocks(): [] {
+    return [];
+  }
+
+  exportBlocks() {
+    return { blocks: [], release() {} };
+  }
+
+  importBlocks() {
+    return { blocks: [], commit() {}, abort() {} };
+  }
+
+  usage() {
+    const heldTokens = this.numBlocks - this.numFreeBlocks;
+    return { heldTokens, storedTokens: heldTokens };
+  }
+
   table(): BlockTable {
     return NOTHING;
   }
@@ -81,6 +108,8 @@ export class FakeKvCache implements KvCacheManager {
       prefixHitTokens: 0,
       evictedBlocks: 0,
       tenants: new Map(),
+      numPinnedBlocks: 0,
+      hostTier: null,
     };
   }
 }

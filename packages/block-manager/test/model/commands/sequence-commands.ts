@@ -1,12 +1,20 @@
-import { KvasirError, type KvCacheManager, type SequenceId } from '@kvasir/interfaces';
-import fc from 'fast-check';
+import { type BlockTransfer, KvasirError, type KvCacheManager, type SequenceId } from '@kvasir/interfaces';
+import type fc from 'fast-check';
 import { expect } from 'vitest';
-import { assertInvariants, contentAt, firstVisiblePosition, type Model, type ModelSequence, reached } from './model.js';
+import {
+  assertInvariants,
+  contentAt,
+  firstVisiblePosition,
+  type Model,
+  type ModelSequence,
+  noteTaken,
+  reached,
+} from '../model.js';
 
-type Real = KvCacheManager;
+export type Real = KvCacheManager;
 
 /** A command on the sequence that `pick` names modulo those alive, so that a shrunk case stays valid. */
-abstract class OnSequence implements fc.Command<Model, Real> {
+export abstract class OnSequence implements fc.Command<Model, Real> {
   readonly pick: number;
   protected resolved = '';
 
@@ -33,7 +41,7 @@ abstract class OnSequence implements fc.Command<Model, Real> {
   }
 }
 
-class Open implements fc.Command<Model, Real> {
+export class Open implements fc.Command<Model, Real> {
   readonly tokens: readonly number[];
   readonly salt: string;
   readonly skip: boolean;
@@ -67,7 +75,13 @@ function open(
   salt: string,
   skip: boolean,
 ): number {
-  const options = salt === '' ? { skipPrefixRead: skip } : { salt, skipPrefixRead: skip };
+  const keys = salt === '' ? {} : { salt };
+  // A window of one token is met by any length: a hit may come before its parents were ever published.
+  model.follower.learn(salt, tokens);
+  // Any prefix may be prepared, none too.
+  const numPrepared = id % (tokens.length + 1);
+  const prepared = real.prepare(Int32Array.from(tokens.slice(0, numPrepared)), keys);
+  const options = { ...keys, skipPrefixRead: skip, tenant: `t${id % 4}`, ...(numPrepared === 0 ? {} : { prepared }) };
   const hit = real.open(id, Int32Array.from(tokens), options);
   expect(hit % model.blockSize).toBe(0);
   expect(hit).toBeLessThanOrEqual(Math.max(0, tokens.length - 1));
@@ -79,12 +93,17 @@ function open(
 }
 
 /** Reserves and writes: what a submitted step does. Unknown tokens are made up as it goes. */
-class Write extends OnSequence {
+export class Write extends OnSequence {
   readonly next: readonly number[];
 
   constructor(pick: number, next: readonly number[]) {
     super(pick);
     this.next = next;
+  }
+
+  /** The device runs what the step carries. */
+  protected transfer(transfers: readonly BlockTransfer[], model: Model): void {
+    model.device.run(transfers);
   }
 
   act(sequence: ModelSequence, model: Model, real: Real): void {
@@ -100,10 +119,9 @@ class Write extends OnSequence {
       return;
     }
     reached.evicted += real.stats().evictedBlocks - evictedBefore;
-    for (const copy of real.takeTransfers()) {
-      model.device.copy(copy);
-      reached.copied++;
-    }
+    const transfers = real.takeTransfers();
+    this.transfer(transfers, model);
+    noteTaken(model, real, transfers);
     for (let i = sequence.tokens.length; i < end; i++) sequence.tokens.push(this.next[i - sequence.written]!);
     const holders = countHolders(model, real);
     for (let position = sequence.written; position < end; position++) {
@@ -118,8 +136,13 @@ class Write extends OnSequence {
   }
 }
 
-class Commit extends OnSequence {
+/** Commits come in the order of steps: none while one that has failed is not given up. */
+export class Commit extends OnSequence {
   readonly part: number;
+
+  override check(model: Readonly<Model>): boolean {
+    return super.check(model) && model.failed === null;
+  }
 
   constructor(pick: number, part: number) {
     super(pick);
@@ -136,17 +159,44 @@ class Commit extends OnSequence {
 }
 
 /** A step from submit to commit, with nothing in between. */
-class Step extends Write {
+export class Step extends Write {
   override act(sequence: ModelSequence, model: Model, real: Real): void {
     super.act(sequence, model, real);
-    if (sequence.written === sequence.computed) return;
+    if (sequence.written === sequence.computed || model.failed !== null) return;
     real.commit(sequence.id, sequence.tokens, sequence.written);
     sequence.computed = sequence.written;
     reached.committed++;
   }
 }
 
-class Truncate extends OnSequence {
+/** A sequence from open to close. */
+export class Request implements fc.Command<Model, Real> {
+  readonly tokens: readonly number[];
+  readonly salt: string;
+
+  constructor(tokens: readonly number[], salt: string) {
+    this.tokens = tokens;
+    this.salt = salt;
+  }
+
+  check(model: Readonly<Model>): boolean {
+    return model.failed === null;
+  }
+
+  run(model: Model, real: Real): void {
+    new Open(this.tokens, this.salt, false).run(model, real);
+    const at = model.sequences.length - 1;
+    const { tokens, written } = model.sequences[at]!;
+    new Step(at, tokens.slice(written)).run(model, real);
+    new Close(at).run(model, real);
+  }
+
+  toString(): string {
+    return `Request(${this.tokens.join('')}, '${this.salt}')`;
+  }
+}
+
+export class Truncate extends OnSequence {
   readonly back: number;
 
   constructor(pick: number, back: number) {
@@ -169,7 +219,7 @@ class Truncate extends OnSequence {
   }
 }
 
-class Fork extends OnSequence {
+export class Fork extends OnSequence {
   readonly back: number;
 
   constructor(pick: number, back: number) {
@@ -191,7 +241,25 @@ class Fork extends OnSequence {
   }
 }
 
-class Close extends OnSequence {
+/** A beam splits: two continuations of one sequence, each by its own tokens. */
+export class Branch extends Fork {
+  readonly next: readonly number[];
+
+  constructor(pick: number, back: number, next: readonly number[]) {
+    super(pick, back);
+    this.next = next;
+  }
+
+  override run(model: Model, real: Real): void {
+    const numBefore = model.sequences.length;
+    super.run(model, real);
+    if (model.sequences.length === numBefore) return;
+    new Step(numBefore, this.next).run(model, real);
+    new Step(this.pick % numBefore, [0]).run(model, real);
+  }
+}
+
+export class Close extends OnSequence {
   act(sequence: ModelSequence, model: Model, real: Real): void {
     real.close(sequence.id);
     model.sequences.splice(model.sequences.indexOf(sequence), 1);
@@ -199,7 +267,7 @@ class Close extends OnSequence {
 }
 
 /** Preemption and resume: with full attention everything that was committed comes back at once. */
-class Reopen extends OnSequence {
+export class Reopen extends OnSequence {
   act(sequence: ModelSequence, model: Model, real: Real): void {
     real.close(sequence.id);
     model.sequences.splice(model.sequences.indexOf(sequence), 1);
@@ -210,7 +278,7 @@ class Reopen extends OnSequence {
   }
 }
 
-class Sent extends OnSequence {
+export class Sent extends OnSequence {
   act(sequence: ModelSequence, model: Model, real: Real): void {
     real.markSent(sequence.id);
     model.groups.forEach((_, group) => {
@@ -220,25 +288,35 @@ class Sent extends OnSequence {
   }
 }
 
-class Reset implements fc.Command<Model, Real> {
-  check(): boolean {
-    return true;
+/** A row of drafts: room for all of them, and back to those that were accepted. */
+export class Draft extends Write {
+  readonly numRejected: number;
+
+  constructor(pick: number, next: readonly number[], numRejected: number) {
+    super(pick, next);
+    this.numRejected = Math.min(numRejected, next.length - 1);
   }
 
-  run(model: Model, real: Real): void {
-    real.resetPrefixCache();
-    const held = real.numBlocks - real.numFreeBlocks;
-    expect(real.stats().numCachedBlocks).toBeLessThanOrEqual(held);
-    assertInvariants(model, real);
+  override check(model: Readonly<Model>): boolean {
+    return super.check(model) && model.failed === null;
   }
 
-  toString(): string {
-    return 'Reset()';
+  override act(sequence: ModelSequence, model: Model, real: Real): void {
+    const before = sequence.written;
+    super.act(sequence, model, real);
+    if (sequence.written === before) return;
+    const end = sequence.written - this.numRejected;
+    real.commit(sequence.id, sequence.tokens, end);
+    real.truncate(sequence.id, end);
+    sequence.tokens.length = end;
+    sequence.computed = end;
+    sequence.written = end;
+    reached.drafted++;
   }
 }
 
 /** Calls that a confused caller makes: a typed error, and nothing has changed. */
-class Misuse extends OnSequence {
+export class Misuse extends OnSequence {
   act(sequence: ModelSequence, model: Model, real: Real): void {
     const unknown = 999_999 as SequenceId;
     const beyond = sequence.written + 10 * model.blockSize;
@@ -266,7 +344,7 @@ class Misuse extends OnSequence {
   }
 }
 
-function expectUnchanged(model: Model, real: Real, code: string, misuse: () => unknown): void {
+export function expectUnchanged(model: Model, real: Real, code: string, misuse: () => unknown): void {
   const before = snapshot(model, real);
   let thrown: unknown;
   try {
@@ -309,39 +387,3 @@ function isVisible(sequence: ModelSequence, end: number, model: Model, real: Rea
     return !needed.includes(0);
   });
 }
-
-// Mostly zeros, so that prefixes meet.
-const token = fc.integer({ min: 0, max: 4 }).map((dice): number => (dice === 4 ? 1 : 0));
-const pick = fc.nat({ max: 3 });
-const opens = fc
-  .tuple(fc.array(token, { minLength: 1, maxLength: 12 }), fc.nat({ max: 5 }), fc.nat({ max: 7 }))
-  .map(([tokens, salt, skip]) => new Open(tokens, salt === 0 ? 'tenant' : '', skip === 0));
-const writes = (maxLength: number) =>
-  fc.tuple(pick, fc.array(token, { minLength: 1, maxLength })).map(([at, next]) => new Write(at, next));
-const steps = (maxLength: number) =>
-  fc.tuple(pick, fc.array(token, { minLength: 1, maxLength })).map(([at, next]) => new Step(at, next));
-
-/** Every command; the ones that make blocks move are there more often. */
-export const anyCommands = fc.commands(
-  [
-    opens,
-    opens,
-    steps(8),
-    steps(8),
-    steps(8),
-    steps(2),
-    writes(6),
-    writes(2),
-    fc.tuple(pick, fc.integer({ min: 1, max: 9 })).map(([at, part]) => new Commit(at, part)),
-    fc.tuple(pick, fc.nat({ max: 5 })).map(([at, back]) => new Truncate(at, back)),
-    fc.tuple(pick, fc.nat({ max: 3 })).map(([at, back]) => new Fork(at, back)),
-    fc.tuple(pick, fc.nat({ max: 3 })).map(([at, back]) => new Fork(at, back)),
-    pick.map((at) => new Close(at)),
-    pick.map((at) => new Close(at)),
-    pick.map((at) => new Reopen(at)),
-    pick.map((at) => new Sent(at)),
-    pick.map((at) => new Misuse(at)),
-    fc.constant(new Reset()),
-  ],
-  { maxCommands: 60, size: 'max' },
-);

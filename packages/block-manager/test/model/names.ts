@@ -1,0 +1,22 @@
+import { createHash } from 'node:crypto';
+
+/** Block names as the documentation defines them, made without the package. */
+export function rootName(blockSize: number, salt: string): string {
+  const keys = JSON.stringify(['kvasir.kv-block.1', blockSize, '', salt === '' ? null : salt, null]);
+  return createHash('sha256').update(keys).digest('hex');
+}
+
+export function nextName(parent: string, tokens: readonly number[]): string {
+  return createHash('sha256').update(Buffer.from(parent, 'hex')).update(Int32Array.from(tokens)).digest('hex');
+}
+
+/** Names of the full blocks of `tokens`. */
+export function chainNames(blockSize: number, salt: string, tokens: readonly number[]): string[] {
+  const names: string[] = [];
+  let name = rootName(blockSize, salt);
+  for (let end = blockSize; end <= tokens.length; end += blockSize) {
+    name = nextName(name, tokens.slice(end - blockSize, end));
+    names.push(name);
+  }
+  return names;
+}
