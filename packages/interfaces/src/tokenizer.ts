@@ -120,4 +120,6 @@ export interface ChatTemplate {
 export interface ChatTemplateOptions {
   /** Append the header that makes the model answer. Default `true`. */
   readonly addGenerationPrompt?: boolean;
+  /** Further variables: JSON values. Names that a template gets from elsewhere (`messages`, `bos_token`, `range`, ...) are refused. */
+  readonly variables?: Readonly<Record<string, unknown>>;
 }

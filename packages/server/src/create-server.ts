@@ -4,7 +4,10 @@ import { createFastify } from './create-fastify.js';
 import { ListenError } from './errors.js';
 import { Lifecycle } from './lifecycle.js';
 import { LazyMetrics } from './metrics/lazy-metrics.js';
+import { tokenizeBadWord } from './requests/bad-words.js';
 import { PromptBound } from './requests/prompt-bound.js';
+import { RequestSchemas } from './requests/request-schemas.js';
+import { RequestTemplates } from './requests/request-templates.js';
 import type { ServedModel } from './served-model.js';
 import type { ServerContext } from './server-context.js';
 import { type KvasirServerOptions, resolveOptions } from './server-options.js';
@@ -59,13 +62,23 @@ export function createServer(model: ServedModel, options: KvasirServerOptions = 
   const { metricsRegistry: registry, metricsPrefix: prefix } = resolved;
   const metrics = new LazyMetrics(model.engine, { registry, prefix, modelName: modelNames[0]! });
   const createdAt = Math.floor(Date.now() / 1000);
+  const { tokenizer } = model;
+  const { vocabSize } = tokenizer;
+  const { maxLogprobs, maxPrompts, maxChoices, trustRequestChatTemplate } = resolved;
   const context: ServerContext = {
     model,
     modelNames,
     createdAt,
     options: resolved,
     metrics,
-    promptBound: new PromptBound(model.tokenizer, model.engine.limits.maxModelLen),
+    promptBound: new PromptBound(tokenizer, model.engine.limits.maxModelLen),
+    schemas: new RequestSchemas({ maxLogprobs, maxPrompts, maxChoices, vocabSize }),
+    templates: new RequestTemplates(model, trustRequestChatTemplate),
+    sampling: {
+      vocabSize,
+      defaults: model.defaultSampling ?? {},
+      tokenizeBadWord: (word, path) => tokenizeBadWord(tokenizer, word, path),
+    },
     generations: new Map(),
   };
   return new ModelServer(context);

@@ -6,8 +6,10 @@ import type { ServedEngine } from './served-model.js';
 /** A delta and the prompt that it belongs to. */
 export type PromptDelta = readonly [prompt: number, delta: OutputDelta];
 
-/** Times of a {@link Generation}. */
+/** What a {@link Generation} needs besides its requests. */
 export interface GenerationOptions {
+  /** Ids under which clients may ask for its end; the first is the answer's own. */
+  readonly names: readonly string[];
   /** When the HTTP request came. */
   readonly arrivalMs: number;
   /** Called once, with the first token of any prompt. */
@@ -15,14 +17,15 @@ export interface GenerationOptions {
 }
 
 /**
- * The engine requests of one HTTP request, one a prompt.
+ * The engine requests of one HTTP request, one a prompt, each with one or more choices.
  *
  * Whatever happens, each request that was submitted is either read to its end or aborted, exactly once.
  */
 export class Generation {
+  readonly names: readonly string[];
   readonly #engine: ServedEngine;
-  /** Submitted and not ended. */
-  readonly #open = new Set<string>();
+  /** Submitted and not ended, and how many of their choices have not. */
+  readonly #open = new Map<string, number>();
   readonly #streams: AsyncIterable<OutputDelta>[] = [];
 
   #onFirstToken: (() => void) | undefined;
@@ -33,11 +36,12 @@ export class Generation {
    */
   constructor(engine: ServedEngine, requests: readonly GenerateRequest[], options: GenerationOptions) {
     this.#engine = engine;
+    this.names = options.names;
     this.#onFirstToken = options.onFirstToken;
     try {
       for (const request of requests) {
         this.#streams.push(engine.submit(request, { arrivalMs: options.arrivalMs }));
-        this.#open.add(request.requestId);
+        this.#open.set(request.requestId, request.n ?? 1);
       }
     } catch (error) {
       this.abort();
@@ -63,7 +67,7 @@ export class Generation {
 
   /** Ends what has not ended. Harmless when called again. */
   abort(): void {
-    for (const id of this.#open) {
+    for (const id of this.#open.keys()) {
       this.#open.delete(id);
       this.#engine.abort(id);
     }
@@ -75,7 +79,9 @@ export class Generation {
       this.#onFirstToken = undefined;
     }
     if (finishReason === undefined) return;
-    this.#open.delete(requestId);
+    const numOpen = (this.#open.get(requestId) ?? 1) - 1;
+    if (numOpen > 0) this.#open.set(requestId, numOpen);
+    else this.#open.delete(requestId);
     if (finishReason === 'abort') {
       throw new RequestError('ERR_GENERATION_ABORTED', 'the request was aborted before it was done; send it again');
     }

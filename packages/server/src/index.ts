@@ -10,6 +10,7 @@ export { ListenError, RequestError, type RequestErrorCode } from './errors.js';
 export type {
   EngineNumbers,
   FinishedRequest,
+  SamplingDefaults,
   ServedEngine,
   ServedEngineObserver,
   ServedModel,

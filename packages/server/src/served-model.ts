@@ -4,6 +4,7 @@ import type {
   GenerateRequest,
   OutputDelta,
   RequestUsage,
+  SamplingParams,
   Tokenizer,
 } from '@kvasir/interfaces';
 
@@ -15,7 +16,23 @@ export interface ServedModel {
   /** `undefined` when the checkpoint has none; chat is then refused. */
   readonly chatTemplate: ChatTemplate | undefined;
   readonly engine: ServedEngine;
+  /** What the model's files ask for where a request is silent. */
+  readonly defaultSampling?: SamplingDefaults | undefined;
+  /** Compiles a template that a client sent, within the bounds of untrusted text. Absent: such templates are refused. */
+  compileChatTemplate?(source: string): Promise<ChatTemplate>;
+  /** Where it runs, what memory it takes and what decides its bits, for `/server_info`. Nothing secret. */
+  readonly device?: object | undefined;
+  readonly memory?: object | undefined;
+  readonly numericsId?: string | undefined;
 }
+
+/** Sampling fields for which a model's files may have values of their own. */
+export type SamplingDefaults = Partial<
+  Pick<
+    SamplingParams,
+    'temperature' | 'topP' | 'topK' | 'minP' | 'typicalP' | 'repetitionPenalty' | 'maxTokens'
+  >
+>;
 
 /** The part of an engine that HTTP needs. */
 export interface ServedEngine {
@@ -38,6 +55,9 @@ export interface ServedEngine {
 
   /** Ends a request wherever it is; its blocks are free after the last step that holds it. Unknown ids are ignored. */
   abort(requestId: string): unknown;
+
+  /** Forgets every cached prefix that no running request holds; absent where there is no cache to forget. */
+  resetPrefixCache?(): void;
 
   /** Numbers as of now. */
   stats(): EngineNumbers;

@@ -1,11 +1,14 @@
 import type { ServerResponse } from 'node:http';
-import type { ChatMessage, GenerateRequest } from '@kvasir/interfaces';
+import type { GenerateRequest } from '@kvasir/interfaces';
 import { RequestError } from './errors.js';
 import { Generation } from './generation.js';
 import type { AccessRecord } from './http/access-log.js';
 import type { LazyMetrics } from './metrics/lazy-metrics.js';
 import { quote } from './requests/describe-value.js';
 import type { PromptBound } from './requests/prompt-bound.js';
+import type { RequestSchemas } from './requests/request-schemas.js';
+import type { RequestTemplates } from './requests/request-templates.js';
+import type { SamplingContext } from './requests/sampling-fields.js';
 import type { ServedModel } from './served-model.js';
 import type { ResolvedServerOptions } from './server-options.js';
 
@@ -19,6 +22,9 @@ export interface ServerContext {
   readonly options: ResolvedServerOptions;
   readonly metrics: LazyMetrics;
   readonly promptBound: PromptBound;
+  readonly schemas: RequestSchemas;
+  readonly templates: RequestTemplates;
+  readonly sampling: SamplingContext;
   /** Generations whose response is not complete, and when it will be. */
   readonly generations: Map<Generation, Promise<void>>;
 }
@@ -37,25 +43,12 @@ export function servedName(context: ServerContext, asked: string | undefined): s
   );
 }
 
-/**
- * Token ids of a rendered chat.
- * @throws {@link RequestError} `ERR_NO_CHAT_TEMPLATE`. @throws `KvasirError` `ERR_CHAT_TEMPLATE`.
- */
-export function encodeChat(
-  { model, promptBound }: ServerContext,
-  messages: readonly ChatMessage[],
-  options: { readonly addGenerationPrompt: boolean; readonly addSpecialTokens: boolean },
-): Int32Array {
-  if (model.chatTemplate === undefined) {
-    throw new RequestError(
-      'ERR_NO_CHAT_TEMPLATE',
-      `model ${quote(model.name)} has no chat template, so it cannot take messages; use /v1/completions with a prompt`,
-      'messages',
-    );
-  }
-  const text = model.chatTemplate.render(messages, { addGenerationPrompt: options.addGenerationPrompt });
-  promptBound.check(text, 'messages');
-  return model.tokenizer.encode(text, { addSpecialTokens: options.addSpecialTokens });
+/** Who asks for a generation. */
+export interface GenerationClient {
+  /** Ids under which its end may be asked for; the first is the answer's own. */
+  readonly names: readonly string[];
+  readonly response: ServerResponse;
+  readonly access: AccessRecord;
 }
 
 /**
@@ -65,11 +58,11 @@ export function encodeChat(
 export function startGeneration(
   context: ServerContext,
   requests: readonly GenerateRequest[],
-  response: ServerResponse,
-  access: AccessRecord,
+  { names, response, access }: GenerationClient,
 ): Generation {
   if (response.destroyed) throw new RequestError('ERR_GENERATION_ABORTED', 'the client is gone');
   const generation = new Generation(context.model.engine, requests, {
+    names,
     arrivalMs: access.arrivedAt,
     onFirstToken: () => {
       access.timeToFirstTokenMs = context.options.now() - access.arrivedAt;

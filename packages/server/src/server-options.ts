@@ -9,10 +9,16 @@ export interface KvasirServerOptions {
   readonly servedModelNames?: readonly string[];
   /** Keys of which every route but `/health` and `/ready` wants one. Default: none, everyone is let in. */
   readonly apiKeys?: readonly string[];
+  /** Key of `/reset_prefix_cache`, `/abort_requests` and `/server_info`. Default: none, and they are not served. */
+  readonly adminKey?: string;
+  /** Renders templates that clients send as `chat_template`. Default `false`: they are refused. */
+  readonly trustRequestChatTemplate?: boolean;
   /** Most alternatives that `logprobs`, `top_logprobs` and `prompt_logprobs` may ask for. Default: the engine's limit, which caps it. */
   readonly maxLogprobs?: number;
   /** Most prompts of one completions request. Default 128. */
   readonly maxPrompts?: number;
+  /** Most choices (`n`, `best_of`) of one prompt. Default 128. */
+  readonly maxChoices?: number;
   /** Longest body. Default 16 MiB. */
   readonly maxBodyBytes?: number;
   /** Longest request line and headers together. Default 16 KiB. */
@@ -37,14 +43,16 @@ export interface KvasirServerOptions {
   readonly now?: () => number;
 }
 
-type Optional = 'servedModelNames' | 'metricsRegistry' | 'version';
+type Optional = 'servedModelNames' | 'adminKey' | 'metricsRegistry' | 'version';
 
 /** {@link KvasirServerOptions} with defaults filled in. */
 export type ResolvedServerOptions = Required<Omit<KvasirServerOptions, Optional>> & Pick<KvasirServerOptions, Optional>;
 
 const DEFAULTS: Required<Omit<KvasirServerOptions, Optional | 'maxLogprobs'>> = {
   apiKeys: [],
+  trustRequestChatTemplate: false,
   maxPrompts: 128,
+  maxChoices: 128,
   maxBodyBytes: 16 << 20,
   maxHeaderBytes: 16 << 10,
   maxJsonDepth: 32,
@@ -60,6 +68,7 @@ const DEFAULTS: Required<Omit<KvasirServerOptions, Optional | 'maxLogprobs'>> = 
 const MINIMUMS = {
   maxLogprobs: 0,
   maxPrompts: 1,
+  maxChoices: 1,
   maxBodyBytes: 1,
   maxHeaderBytes: 1,
   maxJsonDepth: 1,
@@ -73,7 +82,7 @@ const MINIMUMS = {
  * @throws `InvalidArgumentError` Naming an option that is unknown or unusable.
  */
 export function resolveOptions(options: KvasirServerOptions, engineMaxLogprobs: number): ResolvedServerOptions {
-  const known = [...Object.keys(DEFAULTS), 'maxLogprobs', 'servedModelNames', 'metricsRegistry', 'version'];
+  const known = [...Object.keys(DEFAULTS), 'maxLogprobs', 'servedModelNames', 'adminKey', 'metricsRegistry', 'version'];
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue;
     const closest = closestName(name, known);
@@ -92,6 +101,7 @@ export function resolveOptions(options: KvasirServerOptions, engineMaxLogprobs: 
   }
   requireNames('servedModelNames', resolved.servedModelNames);
   requireNames('apiKeys', resolved.apiKeys);
+  requireNames('adminKey', resolved.adminKey === undefined ? undefined : [resolved.adminKey]);
   if (resolved.servedModelNames?.length === 0) {
     throw new InvalidArgumentError(
       'servedModelNames',

@@ -63,7 +63,7 @@ const BAD_BODIES: readonly BadBody[] = [
   [CHAT, '['.repeat(100_000), 400, null, 'the body nests deeper than 32 levels; flatten it'],
 
   // Messages.
-  [CHAT, {}, 400, 'messages', "'messages' is missing, expected an array of messages; add it"],
+  [CHAT, {}, 400, 'messages', "'messages' is missing, expected an array of at least one message; add it"],
   [CHAT, { messages: [] }, 400, 'messages', "'messages' is an empty array, expected an array of at least one message"],
   [CHAT, { messages: 'hi' }, 400, 'messages', `'messages' is "hi", expected an array of at least one message`],
   message('hi', 'messages[0]', `'messages[0]' is "hi", expected a JSON object`),
@@ -136,7 +136,11 @@ const BAD_BODIES: readonly BadBody[] = [
     'top_p',
     "'top_p' is 0, expected a number above 0 and up to 1; use temperature 0 for greedy output",
   ),
-  chat({ top_p: 1.5 }, 'top_p', "'top_p' is 1.5, expected a number from 0 to 1"),
+  chat(
+    { top_p: 1.5 },
+    'top_p',
+    "'top_p' is 1.5, expected a number above 0 and up to 1; use temperature 0 for greedy output",
+  ),
   chat({ top_k: -2 }, 'top_k', "'top_k' is -2, expected an integer from -1 to 2147483647"),
   chat({ top_k: 1.5 }, 'top_k', "'top_k' is 1.5, expected an integer from -1 to 2147483647"),
   [
@@ -199,23 +203,12 @@ const BAD_BODIES: readonly BadBody[] = [
     `field "include_usages" in 'stream_options' is not known; did you mean 'include_usage'?`,
   ),
   chat(
-    { stream: true, stream_options: { continuous_usage_stats: true } },
-    'stream_options.continuous_usage_stats',
-    "'stream_options.continuous_usage_stats' is true, which this server does not support; send false or leave it out",
+    { stream: true, stream_options: { include_obfuscation: true } },
+    'stream_options.include_obfuscation',
+    "'stream_options.include_obfuscation' is true, which this server does not support; send false or leave it out",
   ),
 
   // Known and not built.
-  chat({ n: 2 }, 'n', "'n' is 2, which this server does not support; send 1 or leave it out"),
-  chat(
-    { presence_penalty: 0.5 },
-    'presence_penalty',
-    "'presence_penalty' is 0.5, which this server does not support; send 0 or leave it out",
-  ),
-  chat(
-    { logit_bias: { 5: 1 } },
-    'logit_bias',
-    "'logit_bias' is an object, which this server does not support; send {} or leave it out",
-  ),
   chat(
     { tools: [{ type: 'function' }] },
     'tools',
@@ -241,14 +234,8 @@ const BAD_BODIES: readonly BadBody[] = [
     'modalities',
     `'modalities' is an array of 2, which this server does not support; send ["text"] or leave it out`,
   ),
-  chat(
-    { prompt_cache_key: 'k' },
-    'prompt_cache_key',
-    `'prompt_cache_key' is "k", which this server does not support; leave it out`,
-  ),
-  chat({ min_p: 0.1 }, 'min_p', "'min_p' is 0.1, which this server does not support; send 0 or leave it out"),
+  chat({ audio: {} }, 'audio', "'audio' is an object, which this server does not support; leave it out"),
   chat({ store: true }, 'store', "'store' is true, but this server stores nothing; send false or leave it out"),
-  completion({ best_of: 3 }, 'best_of', "'best_of' is 3, which this server does not support; send 1 or leave it out"),
   completion(
     { suffix: 'end' },
     'suffix',
@@ -276,8 +263,8 @@ const BAD_BODIES: readonly BadBody[] = [
   chat({ user: 5 }, 'user', "'user' is 5, expected a string"),
   chat(
     { metadata: { a: 1 } },
-    'metadata',
-    `'metadata' maps "a" to 1, expected keys of up to 64 and strings of up to 512 characters`,
+    'metadata.a',
+    "'metadata.a' is 1, expected a string",
   ),
 
   // Model.
@@ -285,7 +272,7 @@ const BAD_BODIES: readonly BadBody[] = [
   chat({ model: 3 }, 'model', "'model' is 3, expected a string"),
 
   // Prompts.
-  [COMPLETIONS, {}, 400, 'prompt', "'prompt' is missing, expected a string, token ids, or an array of either; add it"],
+  [COMPLETIONS, {}, 400, 'prompt', "'prompt' is missing, expected a string, token ids, or a non-empty array of either; add it"],
   completion(
     { prompt: [] },
     'prompt',
@@ -304,7 +291,7 @@ const BAD_BODIES: readonly BadBody[] = [
   completion(
     { prompt: Array(129).fill('x') },
     'prompt',
-    "'prompt' has 129 prompts, expected at most 128; send them in several requests",
+    "'prompt' is an array of 129, expected at most 128 prompts; send fewer",
   ),
   completion(
     { max_tokens: 0 },

@@ -4,6 +4,18 @@ import { expectIdle, type Json, jsonOf, post, postOk, readEvents, startServer } 
 const reply = () => 'Hello there';
 const messages = [{ role: 'user', content: 'hi' }];
 
+/** Sampling that no test here asks for. */
+const off = {
+  minP: 0,
+  typicalP: 1,
+  repetitionPenalty: 1,
+  presencePenalty: 0,
+  frequencyPenalty: 0,
+  logitBias: new Map(),
+  allowedTokenIds: undefined,
+  badWords: [],
+};
+
 describe('a whole answer', () => {
   test('has OpenAI shape, vLLM stop_reason, and counts', async () => {
     const { url, model } = await startServer({ reply });
@@ -56,14 +68,7 @@ describe('a whole answer', () => {
         temperature: 1,
         topP: 1,
         topK: 0,
-        minP: 0,
-        typicalP: 1,
-        repetitionPenalty: 1,
-        presencePenalty: 0,
-        frequencyPenalty: 0,
-        logitBias: new Map(),
-        allowedTokenIds: undefined,
-        badWords: [],
+        ...off,
         seed: 42n,
         maxTokens: 100 - 18,
         minTokens: 0,
@@ -77,14 +82,7 @@ describe('a whole answer', () => {
         temperature: 0,
         topP: 0.5,
         topK: 7,
-        minP: 0,
-        typicalP: 1,
-        repetitionPenalty: 1,
-        presencePenalty: 0,
-        frequencyPenalty: 0,
-        logitBias: new Map(),
-        allowedTokenIds: undefined,
-        badWords: [],
+        ...off,
         seed: 2n ** 64n - 2n,
         maxTokens: 9,
         minTokens: 3,

@@ -232,7 +232,7 @@ describe('the access log', () => {
     const body = { messages: [{ role: 'user', content: 'secret question' }], user: 'u1', metadata: { team: 'a' } };
     await (await post(`${url}/v1/chat/completions`, body, { 'x-request-id': 'req-1' })).text();
     await (await fetch(`${url}/health`)).text();
-    await (await post(`${url}/v1/chat/completions`, { ...body, n: 2 })).text();
+    await (await post(`${url}/v1/chat/completions`, { ...body, tools: [{}] })).text();
     await expect.poll(() => lines.length).toBe(2);
     expect(lines[0]).toMatchObject({
       id: 'req-1',

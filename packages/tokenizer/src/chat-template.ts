@@ -63,7 +63,8 @@ export async function loadChatTemplate(source: string, options: LoadChatTemplate
     range: (start: number, stop?: unknown, step?: unknown) => range(limits.maxRangeLength, start, stop, step),
     strftime_now: (format: string) => strftime(now(), format),
   };
-  return new BoundedTemplate(limits, (variables) => {
+  const reserved = new Set([...Object.keys(globals), ...new Environment().variables.keys()]);
+  return new BoundedTemplate(limits, reserved, (variables) => {
     const environment = new Environment();
     for (const [name, value] of Object.entries({ ...globals, ...variables })) environment.set(name, value);
     return (new Interpreter(environment).run(program) as { readonly value: string }).value;
@@ -72,19 +73,30 @@ export async function loadChatTemplate(source: string, options: LoadChatTemplate
 
 class BoundedTemplate implements ChatTemplate {
   readonly #limits: ChatTemplateLimits;
+  readonly #reserved: ReadonlySet<string>;
   readonly #context: { render: () => string };
 
   readonly #run: (variables: Record<string, unknown>) => string;
 
-  constructor(limits: ChatTemplateLimits, run: (variables: Record<string, unknown>) => string) {
+  constructor(
+    limits: ChatTemplateLimits,
+    reserved: ReadonlySet<string>,
+    run: (variables: Record<string, unknown>) => string,
+  ) {
     this.#limits = limits;
+    this.#reserved = reserved;
     this.#run = run;
     // The context is here for the timeout alone: it also stops what runs outside of it. Templates see no JavaScript object.
     this.#context = createContext({ render: () => '' }) as { render: () => string };
   }
 
   render(messages: readonly ChatMessage[], options: ChatTemplateOptions = {}): string {
-    const variables = { messages, add_generation_prompt: options.addGenerationPrompt ?? true };
+    const given = options.variables ?? {};
+    for (const name of Object.keys(given)) {
+      if (!this.#reserved.has(name) && name !== 'messages' && name !== 'add_generation_prompt') continue;
+      throw new ChatTemplateError(`variable ${name} is the chat template's own; leave it out`);
+    }
+    const variables = { ...given, messages, add_generation_prompt: options.addGenerationPrompt ?? true };
     this.#context.render = () => this.#run(variables);
     const { timeoutMs, maxOutputLength } = this.#limits;
     const text = failsAs(

@@ -1,14 +1,15 @@
+import type { RequestUsage } from '@kvasir/interfaces';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Generation } from '../generation.js';
-import { randomId } from '../http/request-id.js';
 import { type ChatRequest, parseChatRequest } from '../requests/chat-request.js';
-import { settleMaxTokens } from '../requests/context-length.js';
-import { toSamplingParams } from '../requests/sampling-fields.js';
-import { encodeChat, type ServerContext, servedName, startGeneration } from '../server-context.js';
+import { type ServerContext, servedName, startGeneration } from '../server-context.js';
 import { ChunkWriter } from '../wire/frames.js';
-import { toChatLogprobs, toPromptLogprobs } from '../wire/logprobs.js';
+import { toChatLogprobs, tokenNames, toPromptLogprobs } from '../wire/logprobs.js';
 import { toUsageBody } from '../wire/usage.js';
+import { createAnswerIds } from './answer-ids.js';
 import { collect, recordOutputs } from './collected-output.js';
+import { encodeChat } from './encode-chat.js';
+import { planRequest } from './plan-request.js';
 import { SEED_HEADER } from './seed-header.js';
 import { streamGeneration } from './stream-generation.js';
 
@@ -28,36 +29,30 @@ export function addChatCompletions(fastify: FastifyInstance, context: ServerCont
   fastify.post('/v1/chat/completions', (request, reply) => answer(context, request, reply));
 }
 
-function answer(context: ServerContext, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
-  const { model, options } = context;
-  const { maxModelLen } = model.engine.limits;
-  const chat = parseChatRequest(request.body, options.maxLogprobs);
-  const name = servedName(context, chat.model);
-  Object.assign(request.access, { model: name, user: chat.user, metadata: chat.metadata });
-  const promptTokenIds = encodeChat(context, chat.messages, { addGenerationPrompt: true, addSpecialTokens: false });
-  const maxTokens = settleMaxTokens({
+async function answer(context: ServerContext, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+  const chat = parseChatRequest(context.schemas.chat, request.body, context.sampling);
+  const model = servedName(context, chat.model);
+  Object.assign(request.access, { model, user: chat.user, metadata: chat.metadata });
+  const ids = createAnswerIds('chatcmpl', chat.requestId, request.id);
+  const planned = planRequest(context, {
+    requestId: ids.engineId,
     parameter: 'messages',
-    promptTokens: promptTokenIds.length,
-    maxModelLen,
-    asked: chat.maxTokens,
-    fallback: maxModelLen,
-  });
-  const sampling = toSamplingParams(chat.sampling, {
-    maxTokens,
+    tokenIds: await encodeChat(context, chat.messages, chat.template),
+    fields: chat,
+    maxTokens: chat.maxTokens,
+    fallbackTokens: context.sampling.defaults.maxTokens ?? Number.POSITIVE_INFINITY,
     logprobs: chat.logprobs,
-    vocabSize: model.tokenizer.vocabSize,
-    drawSeed: () => model.engine.drawSeed(),
   });
-  const id = `chatcmpl-${randomId()}`;
-  const generation = startGeneration(context, [{ requestId: id, promptTokenIds, sampling }], reply.raw, request.access);
-  reply.header(SEED_HEADER, String(sampling.seed));
+  const client = { names: ids.names, response: reply.raw, access: request.access };
+  const generation = startGeneration(context, [planned], client);
+  reply.header(SEED_HEADER, String(planned.sampling.seed));
   const lastMessage = chat.messages.at(-1);
   const facts: ChatAnswer = {
-    id,
+    id: ids.id,
     created: Math.floor(Date.now() / 1000),
-    model: name,
+    model,
     chat,
-    promptTokenIds: chat.returnTokenIds ? Array.from(promptTokenIds) : [],
+    promptTokenIds: chat.returnTokenIds ? Array.from(planned.promptTokenIds) : [],
     echoed: chat.echo && lastMessage?.role === 'assistant' ? lastMessage.content : '',
   };
   return chat.stream
@@ -71,29 +66,30 @@ async function complete(
   generation: Generation,
   { id, created, model, chat, promptTokenIds, echoed }: ChatAnswer,
 ): Promise<unknown> {
-  const outputs = await collect(generation, 1);
-  recordOutputs(request.access, outputs);
-  const output = outputs[0]!;
+  const [output] = await collect(generation, 1, chat.n);
+  const { choices, usage, promptLogprobs } = output!;
+  const nameOf = tokenNames(tokenizer, chat.tokensAsIds);
+  recordOutputs(
+    request.access,
+    [usage],
+    choices.map(({ finishReason }) => finishReason),
+  );
   return {
     id,
     object: 'chat.completion',
     created,
     model,
-    choices: [
-      {
-        index: 0,
-        message: { role: 'assistant', content: echoed + output.text, refusal: null },
-        logprobs: chat.logprobs === undefined ? null : toChatLogprobs(output.logprobs, tokenizer),
-        finish_reason: output.finishReason,
-        stop_reason: output.stopReason ?? null,
-        ...(chat.returnTokenIds ? { token_ids: output.tokenIds } : {}),
-      },
-    ],
-    usage: toUsageBody([output.usage]),
+    choices: choices.map((choice, index) => ({
+      index,
+      message: { role: 'assistant', content: echoed + choice.text, refusal: null },
+      logprobs: chat.logprobs === undefined ? null : toChatLogprobs(choice.logprobs, tokenizer, nameOf),
+      finish_reason: choice.finishReason,
+      stop_reason: choice.stopReason ?? null,
+      ...(chat.returnTokenIds ? { token_ids: choice.tokenIds } : {}),
+    })),
+    usage: toUsageBody([usage]),
     ...(chat.returnTokenIds ? { prompt_token_ids: promptTokenIds } : {}),
-    ...(output.promptLogprobs === undefined
-      ? {}
-      : { prompt_logprobs: toPromptLogprobs(output.promptLogprobs, tokenizer) }),
+    ...(promptLogprobs === undefined ? {} : { prompt_logprobs: toPromptLogprobs(promptLogprobs, nameOf) }),
   };
 }
 
@@ -104,19 +100,30 @@ function stream(
   generation: Generation,
   { id, created, model, chat, promptTokenIds, echoed }: ChatAnswer,
 ): Promise<FastifyReply> {
-  const { includeUsage, returnTokenIds, logprobs } = chat;
+  const { includeUsage, continuousUsage, returnTokenIds, logprobs } = chat;
   const chunks = new ChunkWriter({ id, object: 'chat.completion.chunk', created, model, includeUsage });
-  const role = chunks.role(returnTokenIds ? JSON.stringify(promptTokenIds) : undefined);
+  const nameOf = tokenNames(tokenizer, chat.tokensAsIds);
+  const isPlain = logprobs === undefined && !returnTokenIds && !continuousUsage;
+  const usageSoFar = (usage: RequestUsage) => (continuousUsage ? JSON.stringify(toUsageBody([usage])) : undefined);
+  const begin = (index: number, usage: RequestUsage): string => {
+    const promptIds = returnTokenIds ? JSON.stringify(promptTokenIds) : undefined;
+    const before = usageSoFar({ ...usage, completionTokens: 0 });
+    const role = chunks.role(index, { promptTokenIds: promptIds, usage: before });
+    return echoed === '' ? role : role + chunks.full(index, echoed, {}, { usage: before });
+  };
   return streamGeneration(request, reply, generation, {
-    numPrompts: 1,
     stallTimeoutMs: options.stallTimeoutMs,
-    preamble: echoed === '' ? role : role + chunks.text(0, echoed),
+    preamble: ({ usage }) => Array.from({ length: chat.n }, (_, index) => begin(index, usage)).join(''),
     frame: ([, delta]) => {
-      const isPlain = delta.finishReason === undefined && logprobs === undefined && !returnTokenIds;
-      if (isPlain) return delta.text === '' ? '' : chunks.text(0, delta.text);
-      return chunks.full(0, delta.text, delta, {
-        logprobs: logprobs === undefined ? undefined : JSON.stringify(toChatLogprobs(delta.logprobs ?? [], tokenizer)),
+      const { index, text, finishReason } = delta;
+      if (isPlain && finishReason === undefined) return text === '' ? '' : chunks.text(index, text);
+      return chunks.full(index, text, delta, {
+        logprobs:
+          logprobs === undefined
+            ? undefined
+            : JSON.stringify(toChatLogprobs(delta.logprobs ?? [], tokenizer, nameOf)),
         tokenIds: returnTokenIds ? JSON.stringify(delta.tokenIds) : undefined,
+        usage: usageSoFar(delta.usage),
       });
     },
     usageFrame: includeUsage ? (usage) => chunks.usage(usage) : undefined,

@@ -2,16 +2,22 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { GenerateRequest, OutputDelta, PositionLogprobs, RequestUsage } from '@kvasir/interfaces';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Generation } from '../generation.js';
-import { randomId } from '../http/request-id.js';
-import { type CompletionRequest, type Prompt, parseCompletionRequest } from '../requests/completion-request.js';
-import { settleMaxTokens } from '../requests/context-length.js';
-import { invalidField } from '../requests/field-reader.js';
-import { toSamplingParams } from '../requests/sampling-fields.js';
+import { type CompletionRequest, parseCompletionRequest } from '../requests/completion-request.js';
+import type { Prompt } from '../requests/prompts.js';
+import { invalidField } from '../schema/field-errors.js';
 import { type ServerContext, servedName, startGeneration } from '../server-context.js';
 import { ChunkWriter } from '../wire/frames.js';
-import { type CompletionLogprobs, countCodePoints, toCompletionLogprobs, toPromptLogprobs } from '../wire/logprobs.js';
+import {
+  type CompletionLogprobs,
+  countCodePoints,
+  toCompletionLogprobs,
+  tokenNames,
+  toPromptLogprobs,
+} from '../wire/logprobs.js';
 import { toUsageBody } from '../wire/usage.js';
-import { type CollectedOutput, collect, recordOutputs } from './collected-output.js';
+import { createAnswerIds } from './answer-ids.js';
+import { type CollectedChoice, type CollectedOutput, collect, recordOutputs } from './collected-output.js';
+import { planRequest } from './plan-request.js';
 import { SEED_HEADER } from './seed-header.js';
 import { streamGeneration } from './stream-generation.js';
 
@@ -43,18 +49,17 @@ export function addCompletions(fastify: FastifyInstance, context: ServerContext)
 }
 
 async function answer(context: ServerContext, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
-  const { maxLogprobs, maxPrompts } = context.options;
-  const { vocabSize } = context.model.tokenizer;
-  const body = parseCompletionRequest(request.body, { maxLogprobs, maxPrompts, vocabSize });
+  const body = parseCompletionRequest(context.schemas.completion, request.body, context.sampling);
   const model = servedName(context, body.model);
   Object.assign(request.access, { model, user: body.user, metadata: body.metadata });
-  const id = `cmpl-${randomId()}`;
-  const runs = await planRuns(context, body, id);
+  const ids = createAnswerIds('cmpl', body.requestId, request.id);
+  const runs = await planRuns(context, body, ids.engineId);
   const requests = runs.map((run) => run.request);
-  const generation = startGeneration(context, requests, reply.raw, request.access);
+  const client = { names: ids.names, response: reply.raw, access: request.access };
+  const generation = startGeneration(context, requests, client);
   reply.header(SEED_HEADER, requests.map(({ sampling }) => sampling.seed).join(','));
   const facts: CompletionAnswer = {
-    id,
+    id: ids.id,
     created: Math.floor(Date.now() / 1000),
     model,
     body,
@@ -84,35 +89,37 @@ async function planRuns(context: ServerContext, body: CompletionRequest, id: str
 }
 
 function planRun(
-  { model, promptBound }: ServerContext,
+  context: ServerContext,
   body: CompletionRequest,
   prompt: Prompt,
   { requestId, path }: { readonly requestId: string; readonly path: string },
 ): PromptRun {
-  const { tokenizer, engine } = model;
-  if (typeof prompt === 'string') promptBound.check(prompt, path);
-  const promptTokenIds = typeof prompt === 'string' ? tokenizer.encode(prompt) : prompt;
-  if (promptTokenIds.length === 0) throw invalidField(path, prompt, 'at least one token; send some text');
-  const maxTokens = settleMaxTokens({
+  const { tokenizer } = context.model;
+  const { echo, logprobs, addSpecialTokens } = body;
+  if (typeof prompt === 'string') context.promptBound.check(prompt, path);
+  const tokenIds = typeof prompt === 'string' ? tokenizer.encode(prompt, { addSpecialTokens }) : prompt;
+  if (tokenIds.length === 0) throw invalidField(path, prompt, 'at least one token; send some text');
+  const request = planRequest(context, {
+    requestId,
     parameter: path,
-    promptTokens: promptTokenIds.length,
-    maxModelLen: engine.limits.maxModelLen,
-    asked: body.maxTokens === undefined ? undefined : Math.max(1, body.maxTokens),
-    fallback: DEFAULT_MAX_TOKENS,
-  });
-  const { logprobs } = body;
-  const sampling = toSamplingParams(body.sampling, {
-    maxTokens,
+    tokenIds,
+    fields: body,
+    maxTokens: body.maxTokens === undefined ? undefined : Math.max(1, body.maxTokens),
+    fallbackTokens: context.sampling.defaults.maxTokens ?? DEFAULT_MAX_TOKENS,
     logprobs,
-    vocabSize: tokenizer.vocabSize,
-    drawSeed: () => engine.drawSeed(),
+    bestOf: body.bestOf,
   });
-  const promptLogprobs = sampling.promptLogprobs ?? (body.echo ? logprobs : undefined);
-  const echoed = typeof prompt === 'string' ? prompt : tokenizer.decode(prompt, { skipSpecialTokens: false });
+  const promptLogprobs = request.sampling.promptLogprobs ?? (echo ? logprobs : undefined);
   return {
-    request: { requestId, promptTokenIds, sampling: { ...sampling, promptLogprobs } },
-    echoed: body.echo ? echoed : '',
+    request: { ...request, sampling: { ...request.sampling, promptLogprobs } },
+    echoed: echo ? echoOf(context, prompt, request.promptTokenIds, tokenIds) : '',
   };
+}
+
+/** The prompt as it came, unless it came as token ids or was cut. */
+function echoOf({ model }: ServerContext, prompt: Prompt, used: Int32Array, sent: Int32Array): string {
+  if (typeof prompt === 'string' && used === sent) return prompt;
+  return model.tokenizer.decode(used, { skipSpecialTokens: false });
 }
 
 async function complete(
@@ -121,51 +128,56 @@ async function complete(
   generation: Generation,
   answer: CompletionAnswer,
 ): Promise<unknown> {
-  const outputs = (await collect(generation, answer.runs.length)).map((output) =>
-    answer.hidesOutput
-      ? { ...output, text: '', tokenIds: [], logprobs: [], usage: withoutOutput(output.usage) }
-      : output,
+  const { id, created, model, body, runs, hidesOutput } = answer;
+  const outputs = await collect(generation, runs.length, body.n);
+  const usages = outputs.map(({ usage }) => (hidesOutput ? withoutOutput(usage) : usage));
+  const choices = outputs.flatMap((output, prompt) =>
+    output.choices.map((choice, i) => {
+      const shown = hidesOutput ? { ...choice, text: '', tokenIds: [], logprobs: [] } : choice;
+      return toChoice(context, answer, { index: prompt * body.n + i, run: runs[prompt]!, output, choice: shown });
+    }),
   );
-  recordOutputs(request.access, outputs);
-  const { id, created, model } = answer;
-  return {
-    id,
-    object: 'text_completion',
-    created,
-    model,
-    choices: outputs.map((output, i) => toChoice(context, answer, output, i)),
-    usage: toUsageBody(outputs.map((output) => output.usage)),
-  };
+  recordOutputs(
+    request.access,
+    usages,
+    outputs.flatMap((output) => output.choices.map(({ finishReason }) => finishReason)),
+  );
+  return { id, object: 'text_completion', created, model, choices, usage: toUsageBody(usages) };
 }
 
 function toChoice(
   { model: { tokenizer } }: ServerContext,
-  { body, runs }: CompletionAnswer,
-  output: CollectedOutput,
-  index: number,
+  { body }: CompletionAnswer,
+  part: {
+    readonly index: number;
+    readonly run: PromptRun;
+    readonly output: CollectedOutput;
+    readonly choice: CollectedChoice;
+  },
 ): unknown {
-  const { request, echoed } = runs[index]!;
+  const { index, run, output, choice } = part;
   const { returnTokenIds, logprobs, echo, sampling } = body;
+  const nameOf = tokenNames(tokenizer, body.tokensAsIds);
+  const promptTokenIds = Array.from(run.request.promptTokenIds);
+  const [tokenIds, positions] = echo
+    ? [
+        [...promptTokenIds, ...choice.tokenIds],
+        [...(output.promptLogprobs ?? []), ...choice.logprobs],
+      ]
+    : [choice.tokenIds, choice.logprobs];
   return {
     index,
-    text: echoed + output.text,
+    text: run.echoed + choice.text,
     logprobs:
       logprobs === undefined
         ? null
-        : echo
-          ? toCompletionLogprobs(
-              [...request.promptTokenIds, ...output.tokenIds],
-              [...(output.promptLogprobs ?? []), ...output.logprobs],
-              tokenizer,
-              0,
-            )
-          : toCompletionLogprobs(output.tokenIds, output.logprobs, tokenizer, 0),
-    finish_reason: output.finishReason,
-    stop_reason: output.stopReason ?? null,
+        : toCompletionLogprobs(tokenIds, positions, { tokenizer, nameOf, startOffset: 0 }),
+    finish_reason: choice.finishReason,
+    stop_reason: choice.stopReason ?? null,
     ...(sampling.promptLogprobs === undefined
       ? {}
-      : { prompt_logprobs: toPromptLogprobs(output.promptLogprobs ?? [], tokenizer) }),
-    ...(returnTokenIds ? { prompt_token_ids: Array.from(request.promptTokenIds), token_ids: output.tokenIds } : {}),
+      : { prompt_logprobs: toPromptLogprobs(output.promptLogprobs ?? [], nameOf) }),
+    ...(returnTokenIds ? { prompt_token_ids: promptTokenIds, token_ids: choice.tokenIds } : {}),
   };
 }
 
@@ -177,33 +189,42 @@ function stream(
   answer: CompletionAnswer,
 ): Promise<FastifyReply> {
   const { id, created, model, body, runs, hidesOutput } = answer;
-  const { includeUsage, returnTokenIds } = body;
+  const { includeUsage, continuousUsage, returnTokenIds, n } = body;
   const chunks = new ChunkWriter({ id, object: 'text_completion', created, model, includeUsage });
-  const isPlain = body.logprobs === undefined && !returnTokenIds && !hidesOutput;
-  const progress = runs.map(() => ({ started: false, offset: 0 }));
+  const isPlain = body.logprobs === undefined && !returnTokenIds && !hidesOutput && !continuousUsage;
+  const shownUsage = (usage: RequestUsage) => (hidesOutput ? withoutOutput(usage) : usage);
+  const progress = Array.from({ length: runs.length * n }, () => ({ started: false, offset: 0 }));
+  /** Log-probabilities of a prompt come with its first delta, whichever choice that is of. */
+  const promptLogprobs: OutputDelta['promptLogprobs'][] = [];
   return streamGeneration(request, reply, generation, {
-    numPrompts: runs.length,
     stallTimeoutMs: context.options.stallTimeoutMs,
-    preamble: '',
+    preamble: () => '',
     frame: ([prompt, delta]) => {
       const { request: run, echoed } = runs[prompt]!;
-      const state = progress[prompt]!;
+      const index = prompt * n + delta.index;
+      const state = progress[index]!;
       const isFirst = !state.started;
       state.started = true;
+      promptLogprobs[prompt] ??= delta.promptLogprobs;
       const text = (isFirst ? echoed : '') + (hidesOutput ? '' : delta.text);
-      if (isPlain && delta.finishReason === undefined) return text === '' ? '' : chunks.text(prompt, text);
+      if (isPlain && delta.finishReason === undefined) return text === '' ? '' : chunks.text(index, text);
       if (hidesOutput && !isFirst && delta.finishReason === undefined) return '';
       const tokenIds = hidesOutput ? [] : delta.tokenIds;
-      const logprobs = streamedLogprobs(context, answer, { run, delta, tokenIds, isFirst, offset: state.offset });
+      const logprobs = streamedLogprobs(context, answer, {
+        tokenIds: body.echo && isFirst ? [...run.promptTokenIds, ...tokenIds] : tokenIds,
+        positions: [...(body.echo && isFirst ? (promptLogprobs[prompt] ?? []) : []), ...(delta.logprobs ?? [])],
+        offset: state.offset,
+      });
       state.offset += countCodePoints(text);
-      return chunks.full(prompt, text, delta, {
+      return chunks.full(index, text, delta, {
         logprobs: logprobs === undefined ? undefined : JSON.stringify(logprobs),
         tokenIds: returnTokenIds ? JSON.stringify(tokenIds) : undefined,
         promptTokenIds: returnTokenIds && isFirst ? JSON.stringify(Array.from(run.promptTokenIds)) : undefined,
+        usage: continuousUsage ? JSON.stringify(toUsageBody([shownUsage(delta.usage)])) : undefined,
       });
     },
     usageFrame: includeUsage ? (usage) => chunks.usage(usage) : undefined,
-    usage: (usage) => (hidesOutput ? withoutOutput(usage) : usage),
+    usage: shownUsage,
   });
 }
 
@@ -211,18 +232,14 @@ function streamedLogprobs(
   { model: { tokenizer } }: ServerContext,
   { body }: CompletionAnswer,
   part: {
-    readonly run: GenerateRequest;
-    readonly delta: OutputDelta;
     readonly tokenIds: readonly number[];
-    readonly isFirst: boolean;
+    readonly positions: readonly (PositionLogprobs | undefined)[];
     readonly offset: number;
   },
 ): CompletionLogprobs | undefined {
   if (body.logprobs === undefined) return undefined;
-  const echoes = body.echo && part.isFirst;
-  const ids = echoes ? [...part.run.promptTokenIds, ...part.tokenIds] : part.tokenIds;
-  const prompt: readonly (PositionLogprobs | undefined)[] = echoes ? (part.delta.promptLogprobs ?? []) : [];
-  return toCompletionLogprobs(ids, [...prompt, ...(part.delta.logprobs ?? [])], tokenizer, part.offset);
+  const nameOf = tokenNames(tokenizer, body.tokensAsIds);
+  return toCompletionLogprobs(part.tokenIds, part.positions, { tokenizer, nameOf, startOffset: part.offset });
 }
 
 function withoutOutput(usage: RequestUsage): RequestUsage {

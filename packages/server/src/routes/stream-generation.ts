@@ -1,4 +1,4 @@
-import type { FinishReason, RequestUsage } from '@kvasir/interfaces';
+import type { FinishReason, OutputDelta, RequestUsage } from '@kvasir/interfaces';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { toWireError } from '../error-mapping.js';
 import type { Generation, PromptDelta } from '../generation.js';
@@ -8,10 +8,9 @@ import { recordOutputs } from './collected-output.js';
 
 /** What differs between the streams of the two routes. */
 export interface StreamPlan {
-  readonly numPrompts: number;
   readonly stallTimeoutMs: number;
   /** Sent with the first chunk. */
-  readonly preamble: string;
+  readonly preamble: (first: OutputDelta) => string;
   /** Chunk of a delta, `''` when it says nothing. */
   readonly frame: (delta: PromptDelta) => string;
   /** Chunk with the usage, when asked for. */
@@ -34,20 +33,22 @@ export async function streamGeneration(
   let next = await deltas.next();
   reply.hijack();
   const stream = new SseStream(reply.raw, reply.getHeaders() as Record<string, string>, plan.stallTimeoutMs);
-  const ends: { usage: RequestUsage; finishReason: FinishReason }[] = [];
-  let lead = plan.preamble;
+  const usages: RequestUsage[] = [];
+  const finishReasons: FinishReason[] = [];
+  let isFirst = true;
   try {
     for (; next.done !== true; next = await deltas.next()) {
       const [prompt, delta] = next.value;
       if (delta.finishReason !== undefined) {
-        ends[prompt] = { usage: plan.usage(delta.usage), finishReason: delta.finishReason };
+        usages[prompt] = plan.usage(delta.usage);
+        finishReasons.push(delta.finishReason);
       }
-      const frames = lead + plan.frame(next.value);
-      lead = '';
+      const frames = (isFirst ? plan.preamble(delta) : '') + plan.frame(next.value);
+      isFirst = false;
       if (frames !== '') await stream.write(frames);
     }
-    recordOutputs(request.access, ends);
-    stream.end((plan.usageFrame?.(toUsageBody(ends.map(({ usage }) => usage))) ?? '') + SSE_DONE);
+    recordOutputs(request.access, usages, finishReasons);
+    stream.end((plan.usageFrame?.(toUsageBody(usages)) ?? '') + SSE_DONE);
   } catch (error) {
     await deltas.return(undefined);
     if (error instanceof ClientGoneError) return reply;

@@ -12,11 +12,13 @@ export interface ChunkHead {
   readonly includeUsage: boolean;
 }
 
-/** Optional members of one chunk's choice, as ready-made JSON. */
+/** Optional members of one chunk, as ready-made JSON. */
 export interface ChunkExtras {
   readonly logprobs?: string | undefined;
   readonly tokenIds?: string | undefined;
   readonly promptTokenIds?: string | undefined;
+  /** Usage so far. */
+  readonly usage?: string | undefined;
 }
 
 /**
@@ -36,11 +38,11 @@ export class ChunkWriter {
     this.#plainEnd = `,"logprobs":null,"finish_reason":null}]${this.#tail}\n\n`;
   }
 
-  /** First chunk of a chat. */
-  role(promptTokenIds: string | undefined): string {
+  /** First chunk of a chat's choice. */
+  role(index: number, { promptTokenIds, usage }: Pick<ChunkExtras, 'promptTokenIds' | 'usage'>): string {
     const ids = promptTokenIds === undefined ? '' : `,"prompt_token_ids":${promptTokenIds}`;
     return sseFrame(
-      `${this.#head}"choices":[{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}]${ids}${this.#tail}`,
+      `${this.#head}"choices":[{"index":${index},"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}]${ids}${this.#tailWith(usage)}`,
     );
   }
 
@@ -49,7 +51,7 @@ export class ChunkWriter {
     return `data: ${this.#head}${this.#open(index, text)}${this.#plainEnd}`;
   }
 
-  /** A chunk with more than text: log-probabilities, ids, or the end. */
+  /** A chunk with more than text: log-probabilities, ids, usage, or the end. */
   full(
     index: number,
     text: string,
@@ -65,7 +67,7 @@ export class ChunkWriter {
     const ids = extras.tokenIds === undefined ? '' : `,"token_ids":${extras.tokenIds}`;
     const open = this.#open(index, text);
     return sseFrame(
-      `${this.#head}${open},"logprobs":${extras.logprobs ?? 'null'}${finish}${promptIds}${ids}}]${this.#tail}`,
+      `${this.#head}${open},"logprobs":${extras.logprobs ?? 'null'}${finish}${promptIds}${ids}}]${this.#tailWith(extras.usage)}`,
     );
   }
 
@@ -79,5 +81,9 @@ export class ChunkWriter {
     return this.#isChat
       ? `"choices":[{"index":${index},"delta":{"content":${json}}`
       : `"choices":[{"index":${index},"text":${json}`;
+  }
+
+  #tailWith(usage: string | undefined): string {
+    return usage === undefined ? this.#tail : `,"usage":${usage}}`;
   }
 }

@@ -29,32 +29,47 @@ export type PromptLogprobs = readonly (Readonly<
   Record<string, { readonly logprob: number; readonly rank: number; readonly decoded_token: string }>
 > | null)[];
 
+/** How tokens are called in log-probabilities. */
+export type TokenNames = (id: number) => string;
+
+/** Names of tokens: their texts, or `token_id:123`, which no two tokens share. */
+export function tokenNames(tokenizer: Tokenizer, asIds: boolean): TokenNames {
+  return asIds ? (id) => `token_id:${id}` : (id) => tokenizer.tokenText(id);
+}
+
 /** OpenAI's chat form of some positions. */
-export function toChatLogprobs(positions: readonly PositionLogprobs[], tokenizer: Tokenizer): ChatLogprobs {
+export function toChatLogprobs(
+  positions: readonly PositionLogprobs[],
+  tokenizer: Tokenizer,
+  nameOf: TokenNames,
+): ChatLogprobs {
   const one = (entry: TokenLogprob): ChatTokenLogprob => ({
-    token: tokenizer.tokenText(entry.tokenId),
+    token: nameOf(entry.tokenId),
     logprob: clamp(entry.logprob),
     bytes: Array.from(tokenizer.tokenBytes(entry.tokenId)),
   });
   return { content: positions.map(({ chosen, top }) => ({ ...one(chosen), top_logprobs: top.map(one) })) };
 }
 
-/**
- * OpenAI's completion form of some tokens; positions without numbers (a prompt's first token) are `null`.
- * @param startOffset - Code points of text before the first token.
- */
+/** How {@link toCompletionLogprobs} writes tokens. */
+export interface CompletionLogprobsOptions {
+  readonly tokenizer: Tokenizer;
+  readonly nameOf: TokenNames;
+  /** Code points of text before the first token. */
+  readonly startOffset: number;
+}
+
+/** OpenAI's completion form of some tokens; positions without numbers (a prompt's first token) are `null`. */
 export function toCompletionLogprobs(
   tokenIds: readonly number[],
   positions: readonly (PositionLogprobs | undefined)[],
-  tokenizer: Tokenizer,
-  startOffset: number,
+  { tokenizer, nameOf, startOffset }: CompletionLogprobsOptions,
 ): CompletionLogprobs {
-  const tokens = tokenIds.map((id) => tokenizer.tokenText(id));
   const offsets: number[] = [];
   let offset = startOffset;
-  for (const token of tokens) {
+  for (const id of tokenIds) {
     offsets.push(offset);
-    offset += countCodePoints(token);
+    offset += countCodePoints(tokenizer.tokenText(id));
   }
   return {
     text_offset: offsets,
@@ -62,10 +77,10 @@ export function toCompletionLogprobs(
       const position = positions[i];
       return position === undefined ? null : clamp(position.chosen.logprob);
     }),
-    tokens,
+    tokens: tokenIds.map(nameOf),
     top_logprobs: tokenIds.map((_, i) => {
       const position = positions[i];
-      return position === undefined ? null : topByText(position, tokenizer);
+      return position === undefined ? null : topByName(position, nameOf);
     }),
   };
 }
@@ -73,14 +88,14 @@ export function toCompletionLogprobs(
 /** vLLM's form of a prompt's positions. */
 export function toPromptLogprobs(
   positions: readonly (PositionLogprobs | undefined)[],
-  tokenizer: Tokenizer,
+  nameOf: TokenNames,
 ): PromptLogprobs {
   return positions.map((position) => {
     if (position === undefined) return null;
     return Object.fromEntries(
       [position.chosen, ...position.top].map(({ tokenId, logprob, rank }) => [
         String(tokenId),
-        { logprob: clamp(logprob), rank, decoded_token: tokenizer.tokenText(tokenId) },
+        { logprob: clamp(logprob), rank, decoded_token: nameOf(tokenId) },
       ]),
     );
   });
@@ -93,15 +108,15 @@ export function countCodePoints(text: string): number {
   return count;
 }
 
-/** Top tokens by text, then the chosen one. Of tokens with equal text the most likely stays, the chosen one always. */
-function topByText({ chosen, top }: PositionLogprobs, tokenizer: Tokenizer): Readonly<Record<string, number>> {
-  const byText = new Map<string, number>();
+/** Top tokens by name, then the chosen one. Of tokens with equal names the most likely stays, the chosen one always. */
+function topByName({ chosen, top }: PositionLogprobs, nameOf: TokenNames): Readonly<Record<string, number>> {
+  const byName = new Map<string, number>();
   for (const { tokenId, logprob } of top) {
-    const text = tokenizer.tokenText(tokenId);
-    if (!byText.has(text)) byText.set(text, clamp(logprob));
+    const name = nameOf(tokenId);
+    if (!byName.has(name)) byName.set(name, clamp(logprob));
   }
-  byText.set(tokenizer.tokenText(chosen.tokenId), clamp(chosen.logprob));
-  return Object.fromEntries(byText);
+  byName.set(nameOf(chosen.tokenId), clamp(chosen.logprob));
+  return Object.fromEntries(byName);
 }
 
 function clamp(logprob: number): number {

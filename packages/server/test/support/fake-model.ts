@@ -7,7 +7,8 @@ import {
   type PositionLogprobs,
   type TokenLogprob,
 } from '@kvasir/interfaces';
-import type { EngineNumbers, ServedEngine, ServedEngineObserver, ServedModel } from '../../src/index.js';
+import type { EngineNumbers, SamplingDefaults, ServedEngine, ServedEngineObserver, ServedModel } from '../../src/index.js';
+import { loadChatTemplate, StopMatcher } from '@kvasir/tokenizer';
 import { ByteTokenizer, EOS } from './byte-tokenizer.js';
 
 export interface FakeModelOptions {
@@ -18,6 +19,9 @@ export interface FakeModelOptions {
   readonly maxQueued?: number;
   /** Only `step()` makes progress. */
   readonly manual?: boolean;
+  readonly defaultSampling?: SamplingDefaults;
+  /** Compiles templates of clients. */
+  readonly compileChatTemplate?: (source: string) => Promise<ChatTemplate>;
   /** Throws in the step that would make this output token. */
   readonly failAt?: number;
 }
@@ -30,7 +34,8 @@ const plainTemplate: ChatTemplate = {
   render: (messages, options) => {
     if (messages[0]?.content === 'raise') throw new KvasirError('ERR_CHAT_TEMPLATE', 'roles must alternate');
     const text = messages.map(({ role, name, content }) => `${role}${name ?? ''}:${content}\n`).join('');
-    return options?.addGenerationPrompt === false ? text : `${text}assistant:`;
+    const said = Object.entries(options?.variables ?? {}).map(([key, value]) => `${key}=${JSON.stringify(value)}\n`);
+    return said.join('') + (options?.addGenerationPrompt === false ? text : `${text}assistant:`);
   },
 };
 
@@ -41,6 +46,12 @@ export class FakeModel implements ServedModel, ServedEngine {
   readonly engine = this;
   readonly tokenizer = new ByteTokenizer();
   readonly chatTemplate: ChatTemplate | undefined;
+  readonly defaultSampling: SamplingDefaults | undefined;
+  readonly compileChatTemplate: NonNullable<ServedModel['compileChatTemplate']>;
+  readonly device = { kernelPath: 'none', numThreads: 1 };
+  readonly memory = { weightBytes: 1, kvCacheBytes: 2 };
+  readonly numericsId = 'fake-1';
+  numResets = 0;
   failure: Error | undefined;
   readonly aborted: string[] = [];
   readonly submitted: GenerateRequest[] = [];
@@ -56,11 +67,17 @@ export class FakeModel implements ServedModel, ServedEngine {
   constructor(options: FakeModelOptions = {}) {
     this.#options = options;
     this.limits = { maxModelLen: options.maxModelLen ?? 1000, maxLogprobs: 64 };
+    this.defaultSampling = options.defaultSampling;
+    this.compileChatTemplate = options.compileChatTemplate ?? loadChatTemplate;
     this.chatTemplate = 'chatTemplate' in options ? options.chatTemplate : plainTemplate;
   }
 
   drawSeed(): bigint {
     return ++this.#seed;
+  }
+
+  resetPrefixCache(): void {
+    this.numResets++;
   }
 
   submit(request: GenerateRequest): AsyncIterable<OutputDelta> {
@@ -70,11 +87,7 @@ export class FakeModel implements ServedModel, ServedEngine {
     this.submitted.push(request);
     const prompt = this.tokenizer.decode(request.promptTokenIds);
     const reply = (this.#options.reply ?? ((text) => [...text].reverse().join('')))(prompt);
-    const sequence = new FakeSequence(
-      request,
-      [...this.tokenizer.encode(reply, { addSpecialTokens: false }), EOS],
-      this,
-    );
+    const sequence = new FakeSequence(request, [...this.tokenizer.encode(reply, { addSpecialTokens: false })], this);
     this.#sequences.set(request.requestId, sequence);
     this.#schedule();
     return sequence;
@@ -84,7 +97,7 @@ export class FakeModel implements ServedModel, ServedEngine {
     const sequence = this.#sequences.get(requestId);
     this.aborted.push(requestId);
     if (sequence === undefined || sequence.ended) return false;
-    sequence.push({ text: '', tokenIds: [], finishReason: 'abort' });
+    sequence.abort();
     this.#schedule();
     return true;
   }
@@ -170,49 +183,83 @@ type MutableDelta = Omit<OutputDelta, 'text' | 'tokenIds' | 'logprobs' | 'usage'
   usage: OutputDelta['usage'];
 };
 
-class FakeSequence implements AsyncIterable<OutputDelta> {
-  readonly request: GenerateRequest;
-  readonly #reply: readonly number[];
-  readonly #model: FakeModel;
-  readonly #decoder;
-  #pending: MutableDelta | undefined;
-  #error: unknown;
-  #wake: (() => void) | undefined;
-  #text = '';
+/** One choice: its own text, end and pending delta. Choice `i` says the reply `i + 1` times. */
+class FakeChoice {
+  readonly index: number;
+  readonly reply: readonly number[];
+  readonly decoder;
+  readonly matcher: StopMatcher;
   numOutput = 0;
   ended = false;
+  pending: MutableDelta | undefined;
+
+  constructor(index: number, request: GenerateRequest, reply: readonly number[], tokenizer: ByteTokenizer) {
+    this.index = index;
+    this.reply = [...Array.from({ length: index + 1 }, () => reply).flat(), EOS];
+    this.decoder = tokenizer.createDecoder({ skipSpecialTokens: request.skipSpecialTokens ?? true });
+    this.matcher = new StopMatcher(request.sampling.stop, { includeStop: request.includeStopInOutput ?? false });
+  }
+}
+
+class FakeSequence implements AsyncIterable<OutputDelta> {
+  readonly request: GenerateRequest;
+  readonly #choices: readonly FakeChoice[];
+  readonly #model: FakeModel;
+  #error: unknown;
+  #wake: (() => void) | undefined;
   finishReason: FinishReason = 'stop';
 
   constructor(request: GenerateRequest, reply: readonly number[], model: FakeModel) {
     this.request = request;
-    this.#reply = reply;
     this.#model = model;
-    this.#decoder = model.tokenizer.createDecoder();
+    this.#choices = Array.from(
+      { length: request.n ?? 1 },
+      (_, i) => new FakeChoice(i, request, reply, model.tokenizer),
+    );
+  }
+
+  get numOutput(): number {
+    return this.#choices.reduce((sum, choice) => sum + choice.numOutput, 0);
+  }
+
+  get ended(): boolean {
+    return this.#choices.every((choice) => choice.ended);
   }
 
   get usage() {
     return { promptTokens: this.request.promptTokenIds.length, completionTokens: this.numOutput, cachedTokens: 0 };
   }
 
+  /** One token for each choice that goes on. */
   advance(tokenizer: ByteTokenizer): void {
+    for (const choice of this.#choices) {
+      if (!choice.ended) this.#advance(choice, tokenizer);
+    }
+  }
+
+  #advance(choice: FakeChoice, tokenizer: ByteTokenizer): void {
     const { sampling, promptTokenIds } = this.request;
     const isFirst = this.numOutput === 0;
-    const next = this.#reply[this.numOutput] ?? EOS;
-    this.numOutput++;
-    const isEnd = next === EOS && !sampling.ignoreEos && this.numOutput > sampling.minTokens;
-    const isFull = this.numOutput >= sampling.maxTokens;
-    let text = this.#decoder.push(next) + (isEnd || isFull ? this.#decoder.flush() : '');
-    this.#text += text;
-    const stop = sampling.stop.find((each) => this.#text.includes(each));
-    if (stop !== undefined)
-      text = text.slice(0, Math.max(0, this.#text.indexOf(stop) - (this.#text.length - text.length)));
-    const finishReason = stop !== undefined || isEnd ? 'stop' : isFull ? 'length' : undefined;
+    const next = choice.reply[choice.numOutput] ?? EOS;
+    choice.numOutput++;
+    const isPastMinimum = choice.numOutput > sampling.minTokens;
+    const isStopToken = isPastMinimum && sampling.stopTokenIds.includes(next);
+    const isEnd = isPastMinimum && next === EOS && !sampling.ignoreEos;
+    const isFull = choice.numOutput >= sampling.maxTokens;
+    const isShown = this.request.includeStopInOutput === true || !(isStopToken || isEnd);
+    const match = choice.matcher.push(
+      (isShown ? choice.decoder.push(next) : '') + (isEnd || isFull || isStopToken ? choice.decoder.flush() : ''),
+    );
+    const isOver = match.stop !== undefined || isEnd || isStopToken;
+    const text = match.text + (match.stop === undefined && (isOver || isFull) ? choice.matcher.flush() : '');
+    const finishReason = isOver ? 'stop' : isFull ? 'length' : undefined;
+    const stopReason = match.stop ?? (isStopToken ? next : undefined);
     const { logprobs, promptLogprobs } = sampling;
-    this.push({
+    this.#push(choice, {
       text,
       tokenIds: [next],
       ...(finishReason === undefined ? {} : { finishReason }),
-      ...(stop === undefined ? {} : { stopReason: stop }),
+      ...(stopReason === undefined ? {} : { stopReason }),
       ...(logprobs === undefined ? {} : { logprobs: [positionLogprobs(next, logprobs, tokenizer.vocabSize)] }),
       ...(promptLogprobs === undefined || !isFirst
         ? {}
@@ -224,10 +271,23 @@ class FakeSequence implements AsyncIterable<OutputDelta> {
     });
   }
 
-  push(chunk: Chunk): void {
+  /** Ends every choice that goes on. */
+  abort(): void {
+    for (const choice of this.#choices) {
+      if (!choice.ended) this.#push(choice, { text: '', tokenIds: [], finishReason: 'abort' });
+    }
+  }
+
+  #push(choice: FakeChoice, chunk: Chunk): void {
     const { text, tokenIds, logprobs, ...rest } = chunk;
-    this.#pending ??= { requestId: this.request.requestId, index: 0, text: '', tokenIds: [], usage: this.usage };
-    const pending = this.#pending;
+    choice.pending ??= {
+      requestId: this.request.requestId,
+      index: choice.index,
+      text: '',
+      tokenIds: [],
+      usage: this.usage,
+    };
+    const { pending } = choice;
     Object.assign(pending, rest, { usage: this.usage, text: pending.text + text });
     pending.tokenIds.push(...tokenIds);
     if (logprobs !== undefined) {
@@ -235,7 +295,7 @@ class FakeSequence implements AsyncIterable<OutputDelta> {
       pending.logprobs.push(...logprobs);
     }
     if (chunk.finishReason !== undefined) {
-      this.ended = true;
+      choice.ended = true;
       this.finishReason = chunk.finishReason;
     }
     this.#wake?.();
@@ -243,7 +303,7 @@ class FakeSequence implements AsyncIterable<OutputDelta> {
 
   fail(error: unknown): void {
     this.#error = error;
-    this.ended = true;
+    for (const choice of this.#choices) choice.ended = true;
     this.finishReason = 'error';
     this.#wake?.();
   }
@@ -251,9 +311,10 @@ class FakeSequence implements AsyncIterable<OutputDelta> {
   async *[Symbol.asyncIterator](): AsyncGenerator<OutputDelta> {
     try {
       for (;;) {
-        const delta = this.#pending;
-        this.#pending = undefined;
-        if (delta !== undefined) {
+        const choice = this.#choices.find(({ pending }) => pending !== undefined);
+        if (choice !== undefined) {
+          const delta = choice.pending!;
+          choice.pending = undefined;
           yield delta;
         } else if (this.#error !== undefined) {
           throw this.#error;
