@@ -111,6 +111,11 @@ export class Engine {
     return true;
   }
 
+  /** Forgets every cached prefix that no running request holds. */
+  resetPrefixCache(): void {
+    this.#options.kvCache.resetPrefixCache();
+  }
+
   /** Counters and gauges; cheap enough for every scrape. */
   stats(): EngineStats {
     return collectStats(this.#options.scheduler, this.#options.kvCache, this.#meters, this.#runner);

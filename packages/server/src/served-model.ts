@@ -28,10 +28,7 @@ export interface ServedModel {
 
 /** Sampling fields for which a model's files may have values of their own. */
 export type SamplingDefaults = Partial<
-  Pick<
-    SamplingParams,
-    'temperature' | 'topP' | 'topK' | 'minP' | 'typicalP' | 'repetitionPenalty' | 'maxTokens'
-  >
+  Pick<SamplingParams, 'temperature' | 'topP' | 'topK' | 'minP' | 'typicalP' | 'repetitionPenalty' | 'maxTokens'>
 >;
 
 /** The part of an engine that HTTP needs. */

@@ -261,18 +261,20 @@ const BAD_BODIES: readonly BadBody[] = [
 
   // Logged fields.
   chat({ user: 5 }, 'user', "'user' is 5, expected a string"),
-  chat(
-    { metadata: { a: 1 } },
-    'metadata.a',
-    "'metadata.a' is 1, expected a string",
-  ),
+  chat({ metadata: { a: 1 } }, 'metadata.a', "'metadata.a' is 1, expected a string"),
 
   // Model.
   chat({ model: 'gpt-4o' }, 'model', `model "gpt-4o" is not served here; ask for "fake"`, 404),
   chat({ model: 3 }, 'model', "'model' is 3, expected a string"),
 
   // Prompts.
-  [COMPLETIONS, {}, 400, 'prompt', "'prompt' is missing, expected a string, token ids, or a non-empty array of either; add it"],
+  [
+    COMPLETIONS,
+    {},
+    400,
+    'prompt',
+    "'prompt' is missing, expected a string, token ids, or a non-empty array of either; add it",
+  ],
   completion(
     { prompt: [] },
     'prompt',

@@ -82,3 +82,22 @@ describe('chat templates', () => {
     expect(template.render([{ role: 'user', content: 'Yo' }])).toBe('ok');
   });
 });
+
+describe('variables of a caller', () => {
+  it('reach the template beside its own', async () => {
+    const template = await loadChatTemplate(
+      '{{ style.name }}{% if not thinking %}!{% endif %}{{ messages[0].content }}',
+    );
+    const variables = { style: { name: 'short' }, thinking: false };
+    expect(template.render(messages, { variables })).toBe('short!Hi');
+    expect(template.render(messages, { variables: { style: {} } })).toBe('!Hi');
+  });
+
+  it.each(['messages', 'add_generation_prompt', 'bos_token', 'raise_exception', 'range', 'namespace', 'true'])(
+    'cannot be %s',
+    async (name) => {
+      const template = await loadChatTemplate('x');
+      expect(() => template.render(messages, { variables: { [name]: 1 } })).toThrow(`variable ${name} is the chat`);
+    },
+  );
+});

@@ -34,7 +34,11 @@ export function chatSchema(limits: RequestLimits) {
       max_completion_tokens: integer({ minimum: 1, description: 'Default: the rest of the context.' }),
       max_tokens: integer({ minimum: 1, description: 'The old name of max_completion_tokens.' }),
       logprobs: flag({ description: 'Report log-probabilities. Default false.' }),
-      top_logprobs: integer({ minimum: 0, maximum: limits.maxLogprobs, description: 'Alternatives a token. Default 0.' }),
+      top_logprobs: integer({
+        minimum: 0,
+        maximum: limits.maxLogprobs,
+        description: 'Alternatives a token. Default 0.',
+      }),
     }),
     ...samplingFields(limits),
     ...templateFields,

@@ -39,11 +39,15 @@ export function generationFields({ maxChoices }: RequestLimits) {
     stream_options: streamOptions,
     echo: flag({ description: 'Repeat the prompt (of a chat: the assistant’s last message) first. Default false.' }),
     return_token_ids: flag({ description: 'Report token ids of prompt and output. Default false.' }),
-    return_tokens_as_token_ids: flag({ description: 'Tokens of log-probabilities read `token_id:123`. Default false.' }),
+    return_tokens_as_token_ids: flag({
+      description: 'Tokens of log-probabilities read `token_id:123`. Default false.',
+    }),
     include_stop_str_in_output: flag({ description: 'Leave what ended the text in it. Default false.' }),
     skip_special_tokens: flag({ description: 'Leave special tokens out of the text. Default true.' }),
     spaces_between_special_tokens: flag({ description: 'Default true.' }),
-    add_special_tokens: flag({ description: 'BOS and the like around the prompt. Default: true for text, false for chats.' }),
+    add_special_tokens: flag({
+      description: 'BOS and the like around the prompt. Default: true for text, false for chats.',
+    }),
     truncate_prompt_tokens: integer({
       minimum: -1,
       maximum: MAX_INT32,
@@ -52,7 +56,11 @@ export function generationFields({ maxChoices }: RequestLimits) {
     truncation_side: oneOf(['left', 'right'], { description: 'Where tokens are cut away. Default left.' }),
 
     priority: integer({ minimum: -MAX_INT32 - 1, maximum: MAX_INT32, description: 'Smaller runs first. Default 0.' }),
-    cache_salt: text({ minLength: 1, maxLength: 256, description: 'Keeps cached prefixes apart from those of other salts.' }),
+    cache_salt: text({
+      minLength: 1,
+      maxLength: 256,
+      description: 'Keeps cached prefixes apart from those of other salts.',
+    }),
     request_id: text({
       minLength: 1,
       maxLength: 128,

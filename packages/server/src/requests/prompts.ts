@@ -15,7 +15,8 @@ export function promptSchema({ maxPrompts, vocabSize }: RequestLimits) {
   const onePrompt = either([text(), tokenIds], { 'x-expected': 'a string or a non-empty array of token ids' });
   return either([text(), tokenIds, list(onePrompt, { minItems: 1, maxItems: maxPrompts, 'x-entries': 'prompts' })], {
     'x-expected': 'a string, token ids, or a non-empty array of either',
-    description: 'One prompt or several, each a string or token ids; of several each is answered by choices of its own.',
+    description:
+      'One prompt or several, each a string or token ids; of several each is answered by choices of its own.',
   });
 }
 

@@ -1,7 +1,18 @@
 import { SAMPLING_LIMITS, type SamplingParams } from '@kvasir/interfaces';
-import type { SamplingDefaults } from '../served-model.js';
-import { dictionary, either, flag, integer, list, number, optionalAll, record, type Static, text } from '../schema/builders.js';
+import {
+  dictionary,
+  either,
+  flag,
+  integer,
+  list,
+  number,
+  optionalAll,
+  record,
+  type Static,
+  text,
+} from '../schema/builders.js';
 import { invalidField } from '../schema/field-errors.js';
+import type { SamplingDefaults } from '../served-model.js';
 import { tokenIdSchema } from './prompts.js';
 import {
   MAX_BAD_WORD_LENGTH,
@@ -32,7 +43,11 @@ export function samplingFields({ maxLogprobs, vocabSize }: RequestLimits) {
       description: `${fromModel} 1, which is off.`,
     }),
     top_k: integer({ minimum: -1, maximum: MAX_INT32, description: `0 and -1 are off. ${fromModel} 0.` }),
-    min_p: number({ minimum: 0, maximum: 1, description: `Share of the likeliest token's probability. ${fromModel} 0.` }),
+    min_p: number({
+      minimum: 0,
+      maximum: 1,
+      description: `Share of the likeliest token's probability. ${fromModel} 0.`,
+    }),
     typical_p: number({ exclusiveMinimum: 0, maximum: 1, description: `${fromModel} 1, which is off.` }),
     repetition_penalty: number({
       exclusiveMinimum: 0,
@@ -67,13 +82,10 @@ export function samplingFields({ maxLogprobs, vocabSize }: RequestLimits) {
       description: 'The same seed gives the same tokens. Absent or -1: one is drawn, and reported in a header.',
     }),
     min_tokens: integer({ minimum: 0, description: 'EOS and stop tokens are impossible before. Default 0.' }),
-    stop: either(
-      [
-        aStop,
-        list(aStop, { maxItems: MAX_STOP_STRINGS, 'x-entries': 'strings' }),
-      ],
-      { 'x-expected': 'a string that is not empty', description: 'Where the text ends.' },
-    ),
+    stop: either([aStop, list(aStop, { maxItems: MAX_STOP_STRINGS, 'x-entries': 'strings' })], {
+      'x-expected': 'a string that is not empty',
+      description: 'Where the text ends.',
+    }),
     stop_token_ids: list(tokenId, { maxItems: MAX_STOP_TOKEN_IDS, 'x-entries': 'token ids' }),
     ignore_eos: flag({ description: 'Go on after EOS. Default false.' }),
     prompt_logprobs: integer({ minimum: 0, maximum: maxLogprobs, description: 'Alternatives for each prompt token.' }),
@@ -84,8 +96,7 @@ const samplingRecord = (limits: RequestLimits) => record(samplingFields(limits))
 type SamplingBody = Static<ReturnType<typeof samplingRecord>>;
 
 /** Sampling fields with their defaults; what depends on the prompt's length is settled by {@link toSamplingParams}. */
-export interface SamplingFields
-  extends Omit<SamplingParams, 'seed' | 'maxTokens' | 'logprobs'> {
+export interface SamplingFields extends Omit<SamplingParams, 'seed' | 'maxTokens' | 'logprobs'> {
   /** `undefined`: one is drawn for each prompt. */
   readonly seed: bigint | undefined;
 }
@@ -137,7 +148,11 @@ export interface SamplingSettings {
 export function toSamplingParams(fields: SamplingFields, settings: SamplingSettings): SamplingParams {
   const { maxTokens, logprobs } = settings;
   if (fields.minTokens > maxTokens) {
-    throw invalidField('min_tokens', fields.minTokens, `at most the ${maxTokens} tokens that may be generated; lower it`);
+    throw invalidField(
+      'min_tokens',
+      fields.minTokens,
+      `at most the ${maxTokens} tokens that may be generated; lower it`,
+    );
   }
   return { ...fields, seed: fields.seed ?? BigInt.asUintN(53, settings.drawSeed()), maxTokens, logprobs };
 }

@@ -54,7 +54,11 @@ export function parseTokenizeRequest(schema: ReturnType<typeof tokenizeSchema>, 
   const { prompt, messages } = body;
   if ((prompt == null) === (messages == null)) {
     const got = messages == null ? 'neither' : 'both';
-    throw new RequestError('ERR_INVALID_FIELD', `got ${got} of 'prompt' and 'messages', expected one of them`, 'prompt');
+    throw new RequestError(
+      'ERR_INVALID_FIELD',
+      `got ${got} of 'prompt' and 'messages', expected one of them`,
+      'prompt',
+    );
   }
   if (prompt != null) {
     for (const name of Object.keys(templateFields) as (keyof typeof templateFields)[]) {

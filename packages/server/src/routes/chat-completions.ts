@@ -119,9 +119,7 @@ function stream(
       if (isPlain && finishReason === undefined) return text === '' ? '' : chunks.text(index, text);
       return chunks.full(index, text, delta, {
         logprobs:
-          logprobs === undefined
-            ? undefined
-            : JSON.stringify(toChatLogprobs(delta.logprobs ?? [], tokenizer, nameOf)),
+          logprobs === undefined ? undefined : JSON.stringify(toChatLogprobs(delta.logprobs ?? [], tokenizer, nameOf)),
         tokenIds: returnTokenIds ? JSON.stringify(delta.tokenIds) : undefined,
         usage: usageSoFar(delta.usage),
       });

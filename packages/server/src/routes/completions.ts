@@ -169,9 +169,7 @@ function toChoice(
     index,
     text: run.echoed + choice.text,
     logprobs:
-      logprobs === undefined
-        ? null
-        : toCompletionLogprobs(tokenIds, positions, { tokenizer, nameOf, startOffset: 0 }),
+      logprobs === undefined ? null : toCompletionLogprobs(tokenIds, positions, { tokenizer, nameOf, startOffset: 0 }),
     finish_reason: choice.finishReason,
     stop_reason: choice.stopReason ?? null,
     ...(sampling.promptLogprobs === undefined

@@ -60,12 +60,18 @@ export function record<T extends TProperties>(properties: T, notes: Notes = {}):
 }
 
 /** An object whose keys the client chooses. */
-export function dictionary<T extends TSchema>(value: T, notes: Notes & { maxProperties?: number; propertyNames?: { maxLength: number } } = {}): TUnsafe<Record<string, Static<T>>> {
+export function dictionary<T extends TSchema>(
+  value: T,
+  notes: Notes & { maxProperties?: number; propertyNames?: { maxLength: number } } = {},
+): TUnsafe<Record<string, Static<T>>> {
   return Unsafe<Record<string, Static<T>>>({ type: 'object', additionalProperties: value, ...notes });
 }
 
 /** An array. */
-export function list<T extends TSchema>(items: T, notes: Notes & { minItems?: number; maxItems?: number } = {}): TArray<T> {
+export function list<T extends TSchema>(
+  items: T,
+  notes: Notes & { minItems?: number; maxItems?: number } = {},
+): TArray<T> {
   return ArrayOf(items, notes);
 }
 

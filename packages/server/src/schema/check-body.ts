@@ -48,7 +48,10 @@ function matches(schema: SchemaNode, value: unknown): boolean {
 }
 
 function checkShape(schema: SchemaNode, value: unknown, path: string): void {
-  if (schema.anyOf !== undefined) return checkForms(schema, schema.anyOf, value, path);
+  if (schema.anyOf !== undefined) {
+    checkForms(schema, schema.anyOf, value, path);
+    return;
+  }
   if (schema.const !== undefined && value !== schema.const) throw invalid(schema, value, path);
   if (schema.type !== undefined && !hasType(schema.type, value)) throw invalid(schema, value, path);
   if (schema.enum !== undefined && !schema.enum.includes(value)) throw oneOfError(schema, value, path);
@@ -104,8 +107,8 @@ function checkArray(schema: SchemaNode, value: readonly unknown[], path: string)
     throw invalidField(path, value, `at most ${maxItems} ${schema['x-entries'] ?? 'entries'}; send fewer`);
   }
   if (items === undefined) return;
-  if (items.type === 'integer') return checkIntegers(items, value, path);
-  for (let i = 0; i < value.length; i++) checkValue(items, value[i], `${path}[${i}]`);
+  if (items.type === 'integer') checkIntegers(items, value, path);
+  else for (let i = 0; i < value.length; i++) checkValue(items, value[i], `${path}[${i}]`);
 }
 
 /** Token ids come by the hundred thousand. */
@@ -188,4 +191,3 @@ function unknownField(name: string, known: readonly string[], path: string): Req
     join(path, name.slice(0, 64)),
   );
 }
-

@@ -7,8 +7,14 @@ import {
   type PositionLogprobs,
   type TokenLogprob,
 } from '@kvasir/interfaces';
-import type { EngineNumbers, SamplingDefaults, ServedEngine, ServedEngineObserver, ServedModel } from '../../src/index.js';
 import { loadChatTemplate, StopMatcher } from '@kvasir/tokenizer';
+import type {
+  EngineNumbers,
+  SamplingDefaults,
+  ServedEngine,
+  ServedEngineObserver,
+  ServedModel,
+} from '../../src/index.js';
 import { ByteTokenizer, EOS } from './byte-tokenizer.js';
 
 export interface FakeModelOptions {
