@@ -51,6 +51,7 @@
         'native/linear/kernel_table.cc',
         'native/linear/pack.cc',
         'native/linear/packed_linear.cc',
+        'native/ops/attention_plan.cc',
         'native/ops/ops.cc',
         'native/ops/select.cc',
         'native/session/compile.cc',

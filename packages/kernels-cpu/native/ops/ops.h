@@ -54,10 +54,15 @@ struct AttentionArgs {
   int64_t query_stride;
   float* out;          // [tokens, num_heads * head_dim]
   int64_t out_stride;
-  // attention_workspace_bytes() for each session, zeroed once, used by one op at a time. With it a step of few decode rows is cut into
-  // items of one partition, so that all threads share a long context; results are the same bits with and without.
+  // Where split items leave their results (AttentionWorkspace in attention_plan.h); used by one op at a time.
   uint8_t* workspace = nullptr;
+  int64_t workspace_pairs = 0;
 };
+
+struct AttentionItem;
+
+// Bytes of one line of a workspace slot: its softmax state, then its partial sums.
+constexpr int64_t attention_slot_bytes(int64_t head_dim) { return 64 + (head_dim + 15) / 16 * 64; }
 
 struct SampleParams {
   float temperature;  // 0: greedy
@@ -90,11 +95,9 @@ struct OpKernels {
   // Writes key and value of one token (all KV heads) at `slot_in_block` of a block.
   void (*kv_write)(const KvLayout& layout, uint8_t* block, int32_t slot_in_block, const float* key, const float* value);
 
-  // Attention is a list of independent items; any thread may run any item. `scratch` is attention_scratch_bytes() per thread.
-  int64_t (*attention_num_items)(const AttentionArgs& args);
-  void (*attention_item)(const AttentionArgs& args, int64_t item, uint8_t* scratch);
-  size_t (*attention_scratch_bytes)(const KvLayout& layout, int32_t num_heads, int32_t max_model_len);
-  size_t (*attention_workspace_bytes)(const KvLayout& layout, int32_t num_heads, int32_t max_model_len);
+  // Runs one item of plan_attention(); any thread may run any item. `scratch` is attention_scratch_bytes() per thread.
+  void (*attention_item)(const AttentionArgs& args, const AttentionItem& item, uint8_t* scratch);
+  size_t (*attention_scratch_bytes)(const KvLayout& layout, int32_t num_heads);
 
   // Draws one token: order is banned ids, temperature, top-k, top-p, argmax of logit / temperature + Gumbel noise;
   // greedy is the argmax (lowest id on ties). `scratch` is sample_scratch_bytes(vocab).

@@ -13,6 +13,11 @@ void add_bias(const float* bias, int64_t n, float* out) {
   for (int64_t i = 0; i < n; i++) out[i] += bias[i];
 }
 
+AttentionWorkspace workspace_of(const SessionSpec& session, const CompiledProgram& compiled, const OpSpec& op) {
+  const KvLayout& layout = compiled.kv_layouts[static_cast<size_t>(op.layer)];
+  return AttentionWorkspace(layout, op.num_heads, session.max_model_len, session.num_threads);
+}
+
 }  // namespace
 
 ModelRunner::ModelRunner(const SessionSpec& session, const ProgramSpec& program, CompiledProgram& compiled, KvPool& pool)
@@ -21,21 +26,54 @@ ModelRunner::ModelRunner(const SessionSpec& session, const ProgramSpec& program,
   for (KvLayout& layout : compiled.kv_layouts) layout.block_bytes = pool.block_bytes();
   for (const Phase& phase : compiled.phases) splits_.push_back(split_panels(phase.groups, session.num_threads));
   attention_rows_.resize(program.kv_groups.size());
+  plan_of_phase_.resize(compiled.phases.size());
+  for (size_t i = 0; i < compiled.phases.size(); i++) {
+    if (compiled.phases[i].kind == PhaseKind::attention) add_attention_plan(i);
+  }
   tokens_.reserve(static_cast<size_t>(session.max_tokens));
   outputs_.reserve(static_cast<size_t>(session.max_outputs));
   output_token_.reserve(static_cast<size_t>(session.max_outputs));
   rows_.reserve(static_cast<size_t>(session.max_rows()));
 }
 
-size_t ModelRunner::attention_scratch_bytes(const SessionSpec& session, const ProgramSpec& program, const CompiledProgram& compiled) {
+size_t ModelRunner::work_bytes(const SessionSpec& session, const ProgramSpec& program, const CompiledProgram& compiled) {
   const OpKernels& ops = op_kernels(session.isa);
-  size_t bytes = 0;
+  size_t bytes = ops.sample_scratch_bytes(program.vocab_size);
   for (const Phase& phase : compiled.phases) {
     if (phase.kind != PhaseKind::attention) continue;
     const KvLayout& layout = compiled.kv_layouts[static_cast<size_t>(phase.attention.layer)];
-    bytes = std::max(bytes, ops.attention_scratch_bytes(layout, phase.attention.num_heads, session.max_model_len));
+    bytes = std::max(bytes, ops.attention_scratch_bytes(layout, phase.attention.num_heads));
   }
-  return std::max(bytes, ops.sample_scratch_bytes(program.vocab_size));
+  return bytes;
+}
+
+size_t ModelRunner::attention_workspace_bytes(const SessionSpec& session, const CompiledProgram& compiled) {
+  size_t bytes = 0;
+  for (const Phase& phase : compiled.phases) {
+    if (phase.kind == PhaseKind::attention) bytes = std::max(bytes, workspace_of(session, compiled, phase.attention).bytes());
+  }
+  return bytes;
+}
+
+void ModelRunner::add_attention_plan(size_t phase) {
+  const OpSpec& op = compiled_.phases[phase].attention;
+  const KvLayout& layout = compiled_.kv_layouts[static_cast<size_t>(op.layer)];
+  const auto group = static_cast<size_t>(program_.kv_layers[static_cast<size_t>(op.layer)].group);
+  const AttentionShape shape{op.num_heads, layout.num_kv_heads, op.window};
+  const auto same = [&](const AttentionPlan& plan) { return plan.group == group && plan.shape == shape; };
+  const auto found = std::find_if(plans_.begin(), plans_.end(), same);
+  plan_of_phase_[phase] = static_cast<size_t>(found - plans_.begin());
+  if (found == plans_.end()) plans_.push_back({group, shape, workspace_of(session_, compiled_, op), {}});
+}
+
+void ModelRunner::plan_step(uint8_t* attention_workspace) {
+  attention_workspace_ = attention_workspace;
+  for (AttentionPlan& plan : plans_) {
+    const std::vector<AttentionRow>& rows = attention_rows_[plan.group];
+    plan_attention(plan.shape, rows.data(), static_cast<int32_t>(rows.size()), session_.num_threads, plan.workspace, plan.items);
+    // A step that failed may have left some behind.
+    std::memset(attention_workspace, 0, plan.workspace.counter_bytes());
+  }
 }
 
 void ModelRunner::begin_step() {
@@ -82,14 +120,14 @@ const std::vector<PanelRange>& ModelRunner::panel_ranges(int32_t index) const {
   return num_rows(phase(index).rows) >= kManyRows ? split.strips : split.streaming;
 }
 
-int64_t ModelRunner::num_pieces(int32_t index, uint8_t* arena) const {
+int64_t ModelRunner::num_pieces(int32_t index) const {
   const Phase& phase = this->phase(index);
   const int64_t rows = num_rows(phase.rows);
   if (rows == 0) return 0;
   switch (phase.kind) {
     case PhaseKind::rows: return (rows + rows_per_piece(phase.rows) - 1) / rows_per_piece(phase.rows);
     case PhaseKind::linear: return static_cast<int64_t>(panel_ranges(index).size());
-    case PhaseKind::attention: return ops_.attention_num_items(attention_args(phase.attention, arena));
+    case PhaseKind::attention: return static_cast<int64_t>(plans_[plan_of_phase_[static_cast<size_t>(index)]].items.size());
   }
   return 0;
 }
@@ -102,7 +140,10 @@ void ModelRunner::run_piece(int32_t index, int64_t piece, uint8_t* arena, const 
       const PanelRange& range = panel_ranges(index)[static_cast<size_t>(piece)];
       return run_panels(phase.groups[static_cast<size_t>(range.group)], range.begin, range.end, num_rows(phase.rows), arena);
     }
-    case PhaseKind::attention: return ops_.attention_item(attention_args(phase.attention, arena), piece, scratch.work);
+    case PhaseKind::attention: {
+      const AttentionPlan& plan = plans_[plan_of_phase_[static_cast<size_t>(index)]];
+      return ops_.attention_item(attention_args(phase.attention, plan, arena), plan.items[static_cast<size_t>(piece)], scratch.work);
+    }
   }
 }
 
@@ -176,13 +217,12 @@ void ModelRunner::run_panels(const LinearGroup& group, int64_t begin, int64_t en
   }
 }
 
-AttentionArgs ModelRunner::attention_args(const OpSpec& op, uint8_t* arena) const {
-  const auto group = static_cast<size_t>(program_.kv_layers[static_cast<size_t>(op.layer)].group);
+AttentionArgs ModelRunner::attention_args(const OpSpec& op, const AttentionPlan& plan, uint8_t* arena) const {
   AttentionArgs args;
   args.pool = pool_.data();
   args.layout = compiled_.kv_layouts[static_cast<size_t>(op.layer)];
-  args.rows = attention_rows_[group].data();
-  args.num_rows = static_cast<int32_t>(attention_rows_[group].size());
+  args.rows = attention_rows_[plan.group].data();
+  args.num_rows = static_cast<int32_t>(attention_rows_[plan.group].size());
   args.num_heads = op.num_heads;
   args.scale = op.scale;
   args.softcap = op.cap;
@@ -191,6 +231,8 @@ AttentionArgs ModelRunner::attention_args(const OpSpec& op, uint8_t* arena) cons
   args.query_stride = compiled_.buffers[static_cast<size_t>(op.input)].row_bytes / 4;
   args.out = rows_of(op.out, arena);
   args.out_stride = compiled_.buffers[static_cast<size_t>(op.out)].row_bytes / 4;
+  args.workspace = attention_workspace_;
+  args.workspace_pairs = plan.workspace.num_pairs();
   return args;
 }
 

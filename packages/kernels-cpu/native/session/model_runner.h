@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "../ops/attention_plan.h"
 #include "compile.h"
 #include "kv_pool.h"
 #include "panel_split.h"
@@ -18,6 +19,7 @@ struct ThreadScratch {
   uint8_t* work;
 };
 
+
 class ModelRunner {
  public:
   ModelRunner(const SessionSpec& session, const ProgramSpec& program, CompiledProgram& compiled, KvPool& pool);
@@ -27,12 +29,14 @@ class ModelRunner {
   // Takes rows of this program. `rows` stay valid until the step ends; outputs are the batch's, in order.
   void begin_step();
   void add_row(const StagedRow& row, const std::vector<StagedOutput>& outputs);
+  // Cuts the work of the rows that were added. `attention_workspace` has attention_workspace_bytes().
+  void plan_step(uint8_t* attention_workspace);
   bool empty() const { return tokens_.empty(); }
 
   int32_t num_phases() const { return static_cast<int32_t>(compiled_.phases.size()); }
   const Phase& phase(int32_t index) const { return compiled_.phases[static_cast<size_t>(index)]; }
   // Pieces of a phase for the rows of this step. Pieces of one phase run in any order, on any thread; phases one after the other.
-  int64_t num_pieces(int32_t index, uint8_t* arena) const;
+  int64_t num_pieces(int32_t index) const;
   void run_piece(int32_t index, int64_t piece, uint8_t* arena, const ThreadScratch& scratch);
 
   // Outputs of the batch that this program computes, and their logits.
@@ -40,7 +44,8 @@ class ModelRunner {
   int32_t output(int32_t i) const { return outputs_[static_cast<size_t>(i)]; }
   const float* logits(int32_t i, uint8_t* arena) const;
 
-  static size_t attention_scratch_bytes(const SessionSpec& session, const ProgramSpec& program, const CompiledProgram& compiled);
+  static size_t work_bytes(const SessionSpec& session, const ProgramSpec& program, const CompiledProgram& compiled);
+  static size_t attention_workspace_bytes(const SessionSpec& session, const CompiledProgram& compiled);
 
  private:
   struct Token {
@@ -51,7 +56,15 @@ class ModelRunner {
   void run_rows(const Phase& phase, int64_t piece, uint8_t* arena, const ThreadScratch& scratch);
   void run_row_op(const RowOp& row_op, int64_t row, uint8_t* arena, const ThreadScratch& scratch);
   void run_panels(const LinearGroup& group, int64_t begin, int64_t end, int64_t rows, uint8_t* arena);
-  AttentionArgs attention_args(const OpSpec& op, uint8_t* arena) const;
+  // Items of the layers that agree in KV group and shape.
+  struct AttentionPlan {
+    size_t group;
+    AttentionShape shape;
+    AttentionWorkspace workspace;
+    std::vector<AttentionItem> items;
+  };
+  void add_attention_plan(size_t phase);
+  AttentionArgs attention_args(const OpSpec& op, const AttentionPlan& plan, uint8_t* arena) const;
   int64_t rows_per_piece(Rows rows) const;
   const std::vector<PanelRange>& panel_ranges(int32_t index) const;
   int64_t num_rows(Rows rows) const { return static_cast<int64_t>(rows == Rows::tokens ? tokens_.size() : outputs_.size()); }
@@ -71,6 +84,9 @@ class ModelRunner {
   std::vector<int32_t> output_token_;                    // token among those of the step
   std::vector<const StagedRow*> rows_;
   std::vector<std::vector<AttentionRow>> attention_rows_;  // one list a KV group
+  std::vector<AttentionPlan> plans_;
+  std::vector<size_t> plan_of_phase_;                      // index in plans_, of attention phases
+  uint8_t* attention_workspace_ = nullptr;
 };
 
 }  // namespace kvasir

@@ -47,12 +47,13 @@ CpuSession::CpuSession(SessionSpec spec) : spec_(std::move(spec)), slots_(spec_)
     for (const int64_t bytes : compiled.group_block_bytes) plan_.block_bytes = std::max(plan_.block_bytes, round_up(bytes, 64));
     arena_bytes = std::max(arena_bytes, compiled.arena_bytes);
     local_bytes_ = std::max(local_bytes_, round_up(compiled.local_bytes, 4096));
-    work_bytes_ = std::max(work_bytes_, round_up(static_cast<int64_t>(ModelRunner::attention_scratch_bytes(spec_, program, compiled)), 4096));
+    work_bytes_ = std::max(work_bytes_, round_up(static_cast<int64_t>(ModelRunner::work_bytes(spec_, program, compiled)), 4096));
+    shared_bytes_ = std::max(shared_bytes_, round_up(static_cast<int64_t>(ModelRunner::attention_workspace_bytes(spec_, compiled)), 4096));
   }
   // Results are held once for each step in flight here, and read from one arena more in JavaScript.
   const int64_t result_bytes = (2 * spec_.max_in_flight + 1) * StepResultBuffers::bytes(spec_);
   const int64_t top_bytes = int64_t{spec_.max_outputs} * spec_.max_top_logprobs * static_cast<int64_t>(sizeof(TokenLogprob));
-  plan_.scratch_bytes = arena_bytes + spec_.num_threads * (local_bytes_ + work_bytes_) + result_bytes + top_bytes;
+  plan_.scratch_bytes = arena_bytes + shared_bytes_ + spec_.num_threads * (local_bytes_ + work_bytes_) + result_bytes + top_bytes;
   KVASIR_CHECK(plan_.block_bytes <= (int64_t{1} << 50) / spec_.num_blocks, "ERR_INVALID_ARGUMENT", spec_.num_blocks, " blocks of ",
                plan_.block_bytes, " bytes are more than an address space: lower numBlocks");
 }
@@ -70,9 +71,9 @@ void CpuSession::load(const LoadControl& control) {
   for (const CompiledProgram& compiled : compiled_) num_gates = std::max(num_gates, compiled.phases.size() + 1);
   gates_ = std::make_unique<WorkGate[]>(num_gates);
   arena_ = PageArena(arena_bytes, "activations and logits");
-  scratch_ = PageArena(spec_.num_threads * (local_bytes_ + work_bytes_), "scratch of threads");
+  scratch_ = PageArena(shared_bytes_ + spec_.num_threads * (local_bytes_ + work_bytes_), "scratch of threads");
   for (int i = 0; i < spec_.num_threads; i++) {
-    uint8_t* base = scratch_.data() + i * (local_bytes_ + work_bytes_);
+    uint8_t* base = scratch_.data() + shared_bytes_ + i * (local_bytes_ + work_bytes_);
     thread_scratch_.push_back({base, base + local_bytes_});
   }
   top_scratch_.resize(static_cast<size_t>(spec_.max_outputs) * static_cast<size_t>(spec_.max_top_logprobs));
@@ -155,9 +156,10 @@ void CpuSession::compute(const StagedStep& step, StepResultBuffers& result) {
 
 void CpuSession::run_program(ModelRunner& runner) {
   running_ = &runner;
+  runner.plan_step(scratch_.data());
   const uint32_t epoch = epoch_.load(std::memory_order_relaxed) + 1;
   for (int32_t i = 0; i < runner.num_phases(); i++) {
-    const int64_t pieces = runner.num_pieces(i, arena_.data());
+    const int64_t pieces = runner.num_pieces(i);
     KVASIR_CHECK(pieces <= WorkGate::kMaxPieces, "ERR_INTERNAL", "phase ", i, " has ", pieces, " pieces");
     gates_[i].open(epoch, pieces);
   }

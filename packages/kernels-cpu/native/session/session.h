@@ -81,6 +81,7 @@ class CpuSession {
   SessionSpec spec_;
   std::vector<CompiledProgram> compiled_;
   SessionPlan plan_;
+  int64_t shared_bytes_ = 0;  // scratch_: what threads share, then the own parts of each
   int64_t local_bytes_ = 0;
   int64_t work_bytes_ = 0;
   SlotTable slots_;

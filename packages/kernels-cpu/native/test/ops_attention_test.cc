@@ -2,6 +2,7 @@
 #include <atomic>
 #include <thread>
 
+#include "../ops/attention_plan.h"
 #include "ops_check.h"
 
 namespace kvasir::test {
@@ -66,7 +67,8 @@ std::vector<double> oracle(const Shape& s, const Sequence& q) {
 // The cache of some sequences: blocks in random places, everything that was never written is NaN.
 class Cache {
  public:
-  Cache(Random& random, const OpKernels& path, const Shape& s, const std::vector<int32_t>& lengths, bool split = true) : path_(path), shape_(s) {
+  Cache(Random& random, const OpKernels& path, const Shape& s, const std::vector<int32_t>& lengths, int planned_threads = 2)
+      : path_(path), shape_(s), planned_threads_(planned_threads) {
     layout_ = {s.dtype, s.kv_heads, s.dim, s.block_size, random.between(0, 3) * 64, 0};
     layout_.block_bytes = layout_.layer_offset + layout_.layer_bytes() + 128;
     int32_t total = 1;
@@ -74,7 +76,8 @@ class Cache {
     std::vector<int32_t> ids(static_cast<size_t>(total));
     for (int32_t i = 0; i < total; i++) ids[i] = i;
     for (int32_t i = total - 1; i > 0; i--) std::swap(ids[i], ids[random.between(0, i)]);
-    if (split) workspace_.assign(path.attention_workspace_bytes(layout_, s.heads, *std::max_element(lengths.begin(), lengths.end())), 0);
+    max_length_ = *std::max_element(lengths.begin(), lengths.end());
+    workspace_.assign(AttentionWorkspace(layout_, s.heads, max_length_, planned_threads).bytes(), 0);
     pool_.assign(static_cast<size_t>(total) * layout_.block_bytes, 0xff);
     for (int32_t length : lengths) {
       tables_.emplace_back();
@@ -118,14 +121,17 @@ class Cache {
         std::memcpy(&query[(args_rows[r].token + i) * stride], &sequences[rows[r].sequence].queries[(rows[r].start + i) * width], width * sizeof(float));
     const AttentionArgs args{pool_.data(), layout_, args_rows.data(), static_cast<int32_t>(rows.size()), shape_.heads, scale_of(shape_),
                              shape_.softcap, shape_.window, query.data(), stride, result.data(), stride,
-                             workspace_.empty() ? nullptr : workspace_.data()};
-    const size_t scratch_bytes = path_.attention_scratch_bytes(layout_, shape_.heads, 4096);
-    const int64_t items = path_.attention_num_items(args);
+                             workspace_.data(), AttentionWorkspace(layout_, shape_.heads, max_length_, planned_threads_).num_pairs()};
+    const size_t scratch_bytes = path_.attention_scratch_bytes(layout_, shape_.heads);
+    std::vector<AttentionItem> plan;
+    plan_attention({shape_.heads, shape_.kv_heads, shape_.window}, args_rows.data(), args.num_rows, planned_threads_,
+                   AttentionWorkspace(layout_, shape_.heads, max_length_, planned_threads_), plan);
+    const auto items = static_cast<int64_t>(plan.size());
     std::atomic<int64_t> next{0};
     const auto work = [&] {
       for (int64_t i = next++; i < items; i = next++) {
         std::vector<uint8_t> scratch(scratch_bytes, 0xff);  // NaN: nothing may be left over from another item
-        path_.attention_item(args, backwards ? items - 1 - i : i, scratch.data());
+        path_.attention_item(args, plan[static_cast<size_t>(backwards ? items - 1 - i : i)], scratch.data());
       }
     };
     std::vector<std::thread> pool;
@@ -144,6 +150,8 @@ class Cache {
  private:
   const OpKernels& path_;
   Shape shape_;
+  int planned_threads_;
+  int32_t max_length_ = 0;
   KvLayout layout_{};
   std::vector<uint8_t> pool_, workspace_;
   std::vector<std::vector<int32_t>> tables_;
@@ -307,32 +315,96 @@ void companions() {
   }
 }
 
-// Decode steps of few rows, cut at partitions: any order, any thread, same bits as the uncut item.
+// Decode rows cut at partitions, beside rows that are not: any order, any thread, same bits as the uncut item.
 void split_contexts() {
   Random random(19);
+  int64_t num_cut = 0;
   for (Shape s : kShapes) {
     if (s.dim > 100) s.dim = 100;
     if (kSanitized && s.dim > 70) continue;
     for (const OpKernels* path : paths()) {
       if (is_scalar(path) && s.dim > 20) continue;
-      const std::vector<int32_t> lengths{1100, 300};
-      std::vector<Sequence> sequences{make_sequence(random, s, 1100), make_sequence(random, s, 300)};
-      Cache cut(random, *path, s, lengths), uncut(random, *path, s, lengths, false);
-      for (size_t i = 0; i < 2; i++)
-        for (Cache* cache : {&cut, &uncut}) cache->write(i, sequences[i], 0, lengths[i]);
-      auto expected = blank(sequences), out = blank(sequences);
-      for (int32_t p : {0, 1, 255, 256, 257, 511, 512, 700, 1023, 1024, 1099}) {
-        const std::vector<Cache::Row> rows = random.unit() < 0.5 ? std::vector<Cache::Row>{{0, p, 1}} : std::vector<Cache::Row>{{1, p % 300, 1}, {0, p, 1}};
-        uncut.attend(rows, sequences, expected);
-        cut.attend(rows, sequences, out, random.unit() < 0.5, 2);
-        CHECK(p < 512 || s.window > 0 || cut.num_items > uncut.num_items || static_cast<int32_t>(rows.size()) * s.kv_heads > 8, "position %d was not cut", p);
-        for (const Cache::Row& row : rows) {
-          const size_t at = static_cast<size_t>(row.start) * s.heads * s.dim;
-          CHECK(same_bits(&expected[row.sequence][at], &out[row.sequence][at], static_cast<size_t>(s.heads) * s.dim), "%s position %d: %s", path->name, row.start, text(s));
+      const std::vector<int32_t> lengths{1100, 300, 40};
+      std::vector<Sequence> sequences;
+      for (const int32_t length : lengths) sequences.push_back(make_sequence(random, s, length));
+      for (const int threads : {2, 8}) {
+        Cache cut(random, *path, s, lengths, threads), uncut(random, *path, s, lengths, 1);
+        for (size_t i = 0; i < lengths.size(); i++)
+          for (Cache* cache : {&cut, &uncut}) cache->write(i, sequences[i], 0, lengths[i]);
+        auto expected = blank(sequences), out = blank(sequences);
+        for (int32_t p : {0, 1, 255, 256, 257, 511, 512, 513, 700, 767, 768, 1023, 1024, 1025, 1099}) {
+          std::vector<Cache::Row> rows{{0, p, 1}};
+          if (random.unit() < 0.6) rows.insert(rows.begin() + random.between(0, 1), {1, p % 290, static_cast<int32_t>(random.between(1, 10))});
+          if (random.unit() < 0.6) rows.push_back({2, p % 40, 1});
+          uncut.attend(rows, sequences, expected);
+          cut.attend(rows, sequences, out, random.unit() < 0.5, 2);
+          CHECK(cut.num_items >= uncut.num_items && (rows.size() > 1 || p < 256 || s.window > 0 || cut.num_items == (p / 256 + 1) * s.kv_heads), "position %d", p);
+          num_cut += cut.num_items > uncut.num_items;
+          for (const Cache::Row& row : rows) {
+            const size_t at = static_cast<size_t>(row.start) * s.heads * s.dim;
+            const size_t size = static_cast<size_t>(row.num_query) * s.heads * s.dim;
+            CHECK(same_bits(&expected[row.sequence][at], &out[row.sequence][at], size), "%s position %d: %s", path->name, row.start, text(s));
+          }
         }
       }
     }
   }
+  CHECK(num_cut > 100, "only %lld calls were cut", static_cast<long long>(num_cut));
+}
+
+// What the plan promises: every query, KV head and partition once, within the workspace, no item larger than its share if it could be cut.
+void plans() {
+  Random random(20);
+  int64_t num_cut = 0, num_mixed = 0;
+  for (int i = 0; i < 2000; i++) {
+    const int32_t kv_heads = static_cast<int32_t>(random.between(1, 4)), group = static_cast<int32_t>(random.between(1, 60));
+    const int32_t threads = static_cast<int32_t>(random.between(1, 9)), max_length = static_cast<int32_t>(random.between(1, 6000));
+    const AttentionShape shape{kv_heads * group, kv_heads, random.unit() < 0.5 ? 0 : static_cast<int32_t>(random.between(1, 2000))};
+    const KvLayout layout{KvDtype::f16, kv_heads, 64, 16, 0, 0};
+    std::vector<AttentionRow> rows;
+    for (int64_t r = random.between(0, 12); r > 0; r--) {
+      const int32_t query = random.unit() < 0.7 ? 1 : static_cast<int32_t>(random.between(1, std::min(max_length, 70)));
+      rows.push_back({nullptr, static_cast<int32_t>(random.between(0, random.unit() < 0.5 ? max_length - query : std::min(300, max_length - query))), query, 0});
+    }
+    const AttentionWorkspace workspace(layout, shape.num_heads, max_length, threads);
+    std::vector<AttentionItem> items;
+    plan_attention(shape, rows.data(), static_cast<int32_t>(rows.size()), threads, workspace, items);
+    std::vector<std::vector<int32_t>> covered;  // of each row: partitions done, by query and head
+    for (const AttentionRow& row : rows) covered.emplace_back(static_cast<size_t>(row.num_query) * kv_heads, 0);
+    std::vector<int32_t> slot_used(static_cast<size_t>(workspace.num_slots()), 0), pair_items(static_cast<size_t>(workspace.num_pairs()), 0);
+    bool cut = false, whole_seen = false;
+    for (const AttentionItem& item : items) {
+      const AttentionRow& row = rows[static_cast<size_t>(item.row)];
+      CHECK(item.query >= 0 && item.num_query >= 1 && item.query + item.num_query <= row.num_query && item.num_query <= queries_per_item(group), "queries");
+      CHECK(item.first_partition >= first_visible(row.start + item.query, shape.window) / kAttentionPartition, "skips what the window hides");
+      for (int32_t q = item.query; q < item.query + item.num_query; q++)
+        covered[static_cast<size_t>(item.row)][static_cast<size_t>(q) * kv_heads + item.kv_head] += item.last_partition - item.first_partition + 1;
+      if (item.pair < 0) {
+        CHECK(!cut, "whole items come first");
+        whole_seen = true;
+        continue;
+      }
+      cut = true;
+      CHECK(item.first_partition == item.last_partition && item.pair < workspace.num_pairs(), "one partition of one of the pairs");
+      const int32_t first = first_visible(row.start, shape.window) / kAttentionPartition;
+      const int64_t slot = item.slot + item.first_partition - first;
+      CHECK(slot < workspace.num_slots() && slot_used[static_cast<size_t>(slot)]++ == 0, "slot %lld of its own", static_cast<long long>(slot));
+      CHECK(++pair_items[static_cast<size_t>(item.pair)] <= item.num_partitions, "pair %d", item.pair);
+    }
+    for (size_t r = 0; r < rows.size(); r++)
+      for (int32_t q = 0; q < rows[r].num_query; q++)
+        for (int32_t h = 0; h < kv_heads; h++) {
+          // A tile covers what its first and last queries see.
+          const int32_t tile = q / queries_per_item(group) * queries_per_item(group);
+          const int32_t end = std::min(tile + queries_per_item(group), rows[r].num_query) - 1;
+          const int32_t expected = (rows[r].start + end) / kAttentionPartition - first_visible(rows[r].start + tile, shape.window) / kAttentionPartition + 1;
+          CHECK(covered[r][static_cast<size_t>(q) * kv_heads + h] == expected, "row %zu query %d", r, q);
+        }
+    CHECK(threads > 1 || !cut, "one thread needs no cut");
+    num_cut += cut;
+    num_mixed += cut && whole_seen;
+  }
+  CHECK(num_cut > 200 && num_mixed > 50, "%lld plans cut, %lld of them in part", static_cast<long long>(num_cut), static_cast<long long>(num_mixed));
 }
 
 // A later token with infinite or NaN values must not reach a query before it, whatever tile they share.
@@ -354,13 +426,10 @@ void poisoned_future() {
 }
 
 void no_rows() {
-  Random random(18);
-  for (const OpKernels* path : paths()) {
-    AttentionArgs args{};
-    args.layout = {KvDtype::f32, 2, 8, 16, 0, 4096};
-    args.num_heads = 4;
-    CHECK(path->attention_num_items(args) == 0, "%s", path->name);
-  }
+  std::vector<AttentionItem> items(3);
+  const KvLayout layout{KvDtype::f32, 2, 8, 16, 0, 4096};
+  plan_attention({4, 2, 0}, nullptr, 0, 2, AttentionWorkspace(layout, 4, 100, 2), items);
+  CHECK(items.empty(), "%zu items", items.size());
 }
 
 }  // namespace
@@ -370,5 +439,5 @@ int main() {
   using namespace kvasir::test;
   return run_all("ops attention", {{"against double precision", against_double}, {"long contexts, several partitions", long_contexts}, {"random shapes, paths and chunks", random_shapes},
                                    {"chunk sizes", chunks}, {"block sizes", block_sizes}, {"other rows in the call, order of items", companions},
-                                   {"decode cut at partitions, two threads", split_contexts}, {"NaN and infinity in later tokens", poisoned_future}, {"no rows", no_rows}});
+                                   {"decode cut at partitions, two threads", split_contexts}, {"plans of random steps", plans}, {"NaN and infinity in later tokens", poisoned_future}, {"no rows", no_rows}});
 }

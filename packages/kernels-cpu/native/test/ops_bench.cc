@@ -1,23 +1,52 @@
 // Times of the ops on one thread: node scripts/native-tests.mjs --bench ops. Run by hand it takes the name of a path.
 // Attention is shown with its share of work: GFLOP/s (4 flops a head, dimension and visible token) and GB/s of keys and values read.
-#include <chrono>
+#include <sys/mman.h>
+#include <time.h>
 
+#include "../ops/attention_plan.h"
 #include "ops_check.h"
 
 namespace kvasir::test {
 namespace {
 
+// Time of this thread's own CPU: what other processes take does not count.
+double cpu_micros() {
+  timespec now;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) * 1e6 + static_cast<double>(now.tv_nsec) / 1e3;
+}
+
 template <class F>
 double microseconds(F&& f) {
-  using Clock = std::chrono::steady_clock;
   double best = 1e30;
-  const auto begin = Clock::now();
-  for (int round = 0; round < 200 && (round < 5 || Clock::now() - begin < std::chrono::milliseconds(120)); round++) {
-    const auto start = Clock::now();
+  const double begin = cpu_micros();
+  for (int round = 0; round < 200 && (round < 5 || cpu_micros() - begin < 120e3); round++) {
+    const double start = cpu_micros();
     f();
-    best = std::min(best, std::chrono::duration<double, std::micro>(Clock::now() - start).count());
+    best = std::min(best, cpu_micros() - start);
   }
   return best;
+}
+
+// As a session has its pool: huge pages, where the system gives them.
+struct Pages {
+  explicit Pages(size_t size) : bytes(size), data(static_cast<uint8_t*>(mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))) {
+#ifdef MADV_HUGEPAGE
+    madvise(data, size, MADV_HUGEPAGE);
+#endif
+  }
+  ~Pages() { munmap(data, bytes); }
+  size_t bytes;
+  uint8_t* data;
+};
+
+const char* name_of(KvDtype dtype) {
+  switch (dtype) {
+    case KvDtype::f32: return "f32";
+    case KvDtype::f16: return "f16";
+    case KvDtype::bf16: return "bf16";
+  }
+  return "?";
 }
 
 struct Model {
@@ -25,33 +54,44 @@ struct Model {
   int32_t heads, kv_heads, dim, window;
 };
 
-void attention(const OpKernels& path, const Model& m, KvDtype dtype, int32_t context, int32_t num_query) {
+// With `layers`, each call reads another layer of the pool, so that a pool of many comes from memory and not from a cache.
+void attention(const OpKernels& path, const Model& m, KvDtype dtype, int32_t context, int32_t num_query, int32_t layers = 1) {
   Random random(1);
-  KvLayout layout{dtype, m.kv_heads, m.dim, 32, 0, 0};
-  layout.block_bytes = layout.layer_bytes();
-  const int32_t blocks = (context + 31) / 32;
-  std::vector<uint8_t> pool(static_cast<size_t>(blocks) * layout.block_bytes);
+  KvLayout layout{dtype, m.kv_heads, m.dim, 16, 0, 0};
+  layout.block_bytes = layers * layout.layer_bytes();
+  const int32_t blocks = (context + 15) / 16;
+  Pages pool(static_cast<size_t>(blocks) * layout.block_bytes);
   std::vector<int32_t> table;
   for (int32_t i = 0; i < blocks; i++) table.push_back(i);
   for (int32_t i = blocks - 1; i > 0; i--) std::swap(table[i], table[random.between(0, i)]);
   const int64_t kv = static_cast<int64_t>(m.kv_heads) * m.dim, width = static_cast<int64_t>(m.heads) * m.dim;
   const auto key = random.normals(kv), value = random.normals(kv), query = random.normals(num_query * width);
   const double write = microseconds([&] {
-    for (int32_t t = 0; t < context; t++) path.kv_write(layout, pool.data() + table[t / 32] * layout.block_bytes, t % 32, key.data(), value.data());
+    for (int32_t t = 0; t < context; t++) path.kv_write(layout, pool.data + table[t / 16] * layout.block_bytes, t % 16, key.data(), value.data());
   });
+  for (int32_t layer = 1; layer < layers; layer++) {
+    KvLayout other = layout;
+    other.layer_offset = layer * layout.layer_bytes();
+    for (int32_t t = 0; t < context; t++) path.kv_write(other, pool.data + table[t / 16] * layout.block_bytes, t % 16, key.data(), value.data());
+  }
   std::vector<float> out(query.size());
   const AttentionRow row{table.data(), context - num_query, num_query, 0};
-  const AttentionArgs args{pool.data(), layout, &row, 1, m.heads, 0.125f, 0, m.window, query.data(), width, out.data(), width};
-  std::vector<uint8_t> scratch(path.attention_scratch_bytes(layout, m.heads, context));
+  AttentionArgs args{pool.data, layout, &row, 1, m.heads, 0.125f, 0, m.window, query.data(), width, out.data(), width};
+  std::vector<uint8_t> scratch(path.attention_scratch_bytes(layout, m.heads));
+  std::vector<AttentionItem> items;
+  plan_attention({m.heads, m.kv_heads, m.window}, &row, 1, 1, AttentionWorkspace(layout, m.heads, context, 1), items);
   const double time = microseconds([&] {
-    for (int64_t i = 0; i < path.attention_num_items(args); i++) path.attention_item(args, i, scratch.data());
-  });
+    for (int32_t layer = 0; layer < layers; layer++) {
+      args.layout.layer_offset = layer * layout.layer_bytes();
+      for (const AttentionItem& item : items) path.attention_item(args, item, scratch.data());
+    }
+  }) / layers;
   double visible = 0;
   for (int32_t p = context - num_query; p < context; p++) visible += m.window ? std::min(p + 1, m.window) : p + 1;
   const double flops = 4.0 * m.heads * m.dim * visible;
-  const double bytes = 2.0 * kv * (dtype == KvDtype::f32 ? 4 : 2) * (m.window ? std::min(context, m.window) : context);
-  std::printf("  %-6s %-9s kv %-4s context %5d queries %4d %10.1f us %8.1f GFLOP/s %7.1f GB/s   kv_write %5.0f ns/token\n", path.name, m.name,
-              dtype == KvDtype::f32 ? "f32" : dtype == KvDtype::f16 ? "f16" : "bf16", context, num_query, time, flops / time / 1e3, bytes / time / 1e3, write * 1e3 / context);
+  const double bytes = static_cast<double>(layout.layer_bytes()) / 16 * (m.window ? std::min(context, m.window) : context);
+  std::printf("  %-6s %-9s kv %-4s context %5d queries %4d layers %2d %10.1f us %8.1f GFLOP/s %7.1f GB/s   kv_write %5.0f ns/token\n", path.name, m.name,
+              name_of(dtype), context, num_query, layers, time, flops / time / 1e3, bytes / time / 1e3, write * 1e3 / context);
 }
 
 void elementwise(const OpKernels& path) {
@@ -108,6 +148,7 @@ int main(int argc, char** argv) {
         for (int32_t context : {128, 512, 4096}) {
           attention(*path, m, dtype, context, 1);
           if (context >= 512) attention(*path, m, dtype, context, 512);
+          if (context == 4096) attention(*path, m, dtype, context, 1, 30);
         }
     elementwise(*path);
     sampling(*path);

@@ -1,6 +1,6 @@
 // Paged attention with an online softmax whose state is merged at absolute borders of 256 tokens.
 //
-//   item  = a tile of consecutive queries of one row x one KV head
+//   item  = a tile of consecutive queries of one row x one KV head, perhaps of one partition only (attention_plan.h)
 //   line  = one (query, head) pair of the item; lines of the KV head's group share every key and value that is read
 //
 // For each partition of 256 tokens, in order: scores of 16-token key tiles (lanes are tokens, one FMA chain over the head's
@@ -11,15 +11,14 @@
 
 namespace kvasir::KVASIR_OPS_NAMESPACE {
 
-constexpr int kLinesPerItem = 48;
-constexpr int kQueriesPerItem = 16;
+// How far ahead of its use a tile is asked for; more would push out of the first cache what is used before.
+constexpr int32_t kPrefetchBytes = 16384;
 constexpr int kTilesPerPartition = kAttentionPartition / kKvTile;
 
 static inline int32_t min_of(int32_t a, int32_t b) { return a < b ? a : b; }
 static inline int32_t max_of(int32_t a, int32_t b) { return a > b ? a : b; }
 static inline int64_t padded(int64_t n) { return (n + 15) / 16 * 16; }
 
-static inline int32_t queries_per_item(int32_t group) { return max_of(1, min_of(kQueriesPerItem, kLinesPerItem / group)); }
 static inline int32_t max_lines(int32_t group) { return queries_per_item(group) * group; }
 
 // Maximum and sum of e^(score - maximum), of one partition or of all so far.
@@ -52,7 +51,7 @@ struct Scratch {
   }
 };
 
-static size_t attention_scratch_bytes(const KvLayout& layout, int32_t num_heads, int32_t) {
+static size_t attention_scratch_bytes(const KvLayout& layout, int32_t num_heads) {
   const size_t lines = static_cast<size_t>(max_lines(num_heads / layout.num_kv_heads));
   const size_t dim = static_cast<size_t>(padded(layout.head_dim));
   return 64 + lines * ((3 * dim + kAttentionPartition) * sizeof(float) + sizeof(Line));
@@ -63,6 +62,18 @@ template <class Kv>
 struct PartitionTiles {
   const typename Kv::Element* keys[kTilesPerPartition];
   const typename Kv::Element* values[kTilesPerPartition];
+  int32_t first, last;  // tiles that are looked at, [first, last)
+  int32_t tile_bytes;   // of keys or values
+
+  int32_t num_tiles() const { return last - first; }
+  // Asks for a piece of a tile some time before it is read: blocks lie anywhere, which no hardware foresees. Keys are read first, then
+  // values. (Inlined always: GCC 12 drops calls of a function that does nothing else.)
+  __attribute__((always_inline)) inline void prefetch(int32_t index, int32_t begin, int32_t end) const {
+    index += max_of(1, kPrefetchBytes / tile_bytes);
+    if (index >= 2 * num_tiles()) return;
+    const auto* tile = reinterpret_cast<const uint8_t*>(index < num_tiles() ? keys[first + index] : values[first + index - num_tiles()]);
+    for (int32_t i = begin; i < end; i += 64) __builtin_prefetch(tile + i);
+  }
 };
 
 template <class Kv, int L, int T>
@@ -84,23 +95,19 @@ static inline void score_kernel(const typename Kv::Element* const* keys, const f
     for (int t = 0; t < T; t++) store(scores + l * kAttentionPartition + t * kKvTile, sum[l][t]);
 }
 
-// Columns [0, 16 V) of the partial sums of L lines over tokens [begin, end) of the partition. TAIL: only `lanes` columns exist.
+// Columns [0, 16 V) of the partial sums of L lines over tokens [begin, end) of one tile. TAIL: only `lanes` columns exist.
 template <class Kv, int L, int V, bool TAIL>
-static inline void value_kernel(const typename Kv::Element* const* values, int64_t column, int64_t head_dim, int lanes, int32_t begin,
-                                int32_t end, const float* weights, float* partial, int64_t stride) {
+static inline void value_kernel(const typename Kv::Element* row, int64_t head_dim, int lanes, int32_t begin, int32_t end, const float* weights,
+                                float* partial, int64_t stride) {
   F32x16 sum[L][V];
   for (int l = 0; l < L; l++)
     for (int v = 0; v < V; v++) sum[l][v] = load(partial + l * stride + v * 16);
-  for (int32_t token = begin; token < end;) {
-    const int32_t stop = min_of(end, (token / kKvTile + 1) * kKvTile);
-    const typename Kv::Element* row = values[token / kKvTile] + (token % kKvTile) * head_dim + column;
-    for (; token < stop; token++, row += head_dim) {
-      F32x16 x[V];
-      for (int v = 0; v < V; v++) x[v] = TAIL ? load_kv_first<Kv>(row + v * 16, lanes) : Kv::load16(row + v * 16);
-      for (int l = 0; l < L; l++) {
-        const F32x16 w = set1(weights[l * kAttentionPartition + token]);
-        for (int v = 0; v < V; v++) sum[l][v] = fma(w, x[v], sum[l][v]);
-      }
+  for (int32_t token = begin; token < end; token++, row += head_dim) {
+    F32x16 x[V];
+    for (int v = 0; v < V; v++) x[v] = TAIL ? load_kv_first<Kv>(row + v * 16, lanes) : Kv::load16(row + v * 16);
+    for (int l = 0; l < L; l++) {
+      const F32x16 w = set1(weights[l * kAttentionPartition + token]);
+      for (int v = 0; v < V; v++) sum[l][v] = fma(w, x[v], sum[l][v]);
     }
   }
   for (int l = 0; l < L; l++)
@@ -116,17 +123,26 @@ static void scores_of(const PartitionTiles<Kv>& tiles, const Scratch& s, int64_t
   for (; t < last_tile; t++) score_kernel<Kv, L, 1>(tiles.keys + t, query, s.dim, head_dim, scores + t * kKvTile);
 }
 
+// Tile by tile, so that rows are read in the order in which they lie.
 template <class Kv, int L>
 static void values_of(const PartitionTiles<Kv>& tiles, const Scratch& s, int64_t head_dim, int32_t line, int32_t begin, int32_t end) {
-  if (begin >= end) return;
   const float* weights = s.scores + line * kAttentionPartition;
   float* partial = s.partial + line * s.dim;
-  int64_t d = 0;
-  for (; d + 16 * kMaxValueVectors <= head_dim; d += 16 * kMaxValueVectors)
-    value_kernel<Kv, L, kMaxValueVectors, false>(tiles.values, d, head_dim, 16, begin, end, weights, partial + d, s.dim);
-  for (; d + 16 <= head_dim; d += 16) value_kernel<Kv, L, 1, false>(tiles.values, d, head_dim, 16, begin, end, weights, partial + d, s.dim);
-  if (d < head_dim)
-    value_kernel<Kv, L, 1, true>(tiles.values, d, head_dim, static_cast<int>(head_dim - d), begin, end, weights, partial + d, s.dim);
+  while (begin < end) {
+    const int32_t tile = begin / kKvTile;
+    const int32_t stop = min_of(end, (tile + 1) * kKvTile);
+    const typename Kv::Element* rows = tiles.values[tile] + (begin - tile * kKvTile) * head_dim;
+    const int32_t index = tiles.num_tiles() + tile - tiles.first;
+    constexpr int32_t kPiece = kKvTile * 16 * kMaxValueVectors * static_cast<int32_t>(sizeof(typename Kv::Element));
+    int64_t d = 0;
+    for (int32_t piece = 0; d + 16 * kMaxValueVectors <= head_dim; d += 16 * kMaxValueVectors, piece += kPiece) {
+      tiles.prefetch(index, piece, piece + kPiece);
+      value_kernel<Kv, L, kMaxValueVectors, false>(rows + d, head_dim, 16, begin, stop, weights, partial + d, s.dim);
+    }
+    for (; d + 16 <= head_dim; d += 16) value_kernel<Kv, L, 1, false>(rows + d, head_dim, 16, begin, stop, weights, partial + d, s.dim);
+    if (d < head_dim) value_kernel<Kv, L, 1, true>(rows + d, head_dim, static_cast<int>(head_dim - d), begin, stop, weights, partial + d, s.dim);
+    begin = stop;
+  }
 }
 
 template <class Kv>
@@ -181,91 +197,27 @@ static inline void merge(SoftmaxState& running, SoftmaxState part, const float* 
   for (int64_t d = 0; d < dim; d += 16) store(out + d, fma(load(out + d), old_scale, mul(load(partial + d), new_scale)));
 }
 
-struct ItemPlace {
-  const AttentionRow* row;
-  int32_t query;      // first query of the tile in its row
-  int32_t num_query;
-  int32_t kv_head;
-  int32_t first_partition, last_partition;
-};
-
-static inline int32_t first_token(const AttentionArgs& args, int32_t position) {
-  return args.window > 0 ? max_of(0, position - args.window + 1) : 0;
-}
-
-static inline int32_t num_partitions(const AttentionArgs& args, const AttentionRow& row) {
-  return row.start / kAttentionPartition - first_token(args, row.start) / kAttentionPartition + 1;
-}
-
-// Items of whole rows would leave threads idle when there are few.
-constexpr int32_t kSplitBelow = 8;
-
-static inline bool is_split(const AttentionArgs& args) {
-  if (args.workspace == nullptr || args.num_rows * args.layout.num_kv_heads > kSplitBelow) return false;
-  for (int32_t r = 0; r < args.num_rows; r++)
-    if (args.rows[r].num_query != 1) return false;
-  return true;
-}
-
-static int64_t attention_num_items(const AttentionArgs& args) {
-  const bool split = is_split(args);
-  const int32_t tile = queries_per_item(args.num_heads / args.layout.num_kv_heads);
-  int64_t items = 0;
-  for (int32_t r = 0; r < args.num_rows; r++) items += split ? num_partitions(args, args.rows[r]) : (args.rows[r].num_query + tile - 1) / tile;
-  return items * args.layout.num_kv_heads;
-}
-
-// Items run row by row, last tiles first (they see most tokens), KV heads fastest.
-static inline ItemPlace place_of(const AttentionArgs& args, int64_t item, bool split) {
-  const int32_t heads = args.layout.num_kv_heads;
-  const int32_t tile = queries_per_item(args.num_heads / heads);
-  const int32_t kv_head = static_cast<int32_t>(item % heads);
-  int64_t rest = item / heads;
-  const AttentionRow* row = args.rows;
-  for (;; row++) {
-    const int64_t tiles = split ? num_partitions(args, *row) : (row->num_query + tile - 1) / tile;
-    if (rest < tiles) break;
-    rest -= tiles;
-  }
-  if (split) {
-    const int32_t partition = first_token(args, row->start) / kAttentionPartition + static_cast<int32_t>(rest);
-    return {row, 0, 1, kv_head, partition, partition};
-  }
-  const int32_t query = ((row->num_query + tile - 1) / tile - 1 - static_cast<int32_t>(rest)) * tile;
-  const int32_t num_query = min_of(tile, row->num_query - query);
-  return {row, query, num_query, kv_head, first_token(args, row->start + query) / kAttentionPartition,
-          (row->start + query + num_query - 1) / kAttentionPartition};
-}
-
-// Partial results of the rows and KV heads of a split step:
-//   counters [8] of finished items, one a cache line, then for each row and KV head [partitions][group] x {state, partial[dim]}
+// The places of one pair in the workspace.
 struct Workspace {
-  int32_t* finished;
-  uint8_t* partials;
+  int32_t* finished;  // items of the pair
+  uint8_t* partials;  // [partitions][group] lines
   int64_t line_bytes;
 
-  // Places of a row and KV head among those of the step, whose partitions start at `slot`.
-  Workspace(uint8_t* bytes, int64_t head_dim, int64_t pair, int64_t slot, int32_t group)
-      : finished(reinterpret_cast<int32_t*>(bytes + pair * 64)), line_bytes(bytes_of_line(head_dim)) {
-    partials = bytes + kSplitBelow * 64 + slot * group * line_bytes;
+  Workspace(const AttentionArgs& args, const AttentionItem& item, int32_t group) : line_bytes(attention_slot_bytes(args.layout.head_dim)) {
+    finished = reinterpret_cast<int32_t*>(args.workspace + item.pair * int64_t{64});
+    partials = args.workspace + args.workspace_pairs * 64 + item.slot * group * line_bytes;
   }
-  static int64_t bytes_of_line(int64_t head_dim) { return 64 + padded(head_dim) * static_cast<int64_t>(sizeof(float)); }
   SoftmaxState& state(int64_t line) const { return *reinterpret_cast<SoftmaxState*>(partials + line * line_bytes); }
   float* partial(int64_t line) const { return reinterpret_cast<float*>(partials + line * line_bytes + 64); }
 };
 
-static size_t attention_workspace_bytes(const KvLayout& layout, int32_t num_heads, int32_t max_model_len) {
-  const int64_t partitions = max_model_len / kAttentionPartition + 1;
-  const int64_t group = num_heads / layout.num_kv_heads;
-  return static_cast<size_t>(kSplitBelow * (64 + partitions * group * Workspace::bytes_of_line(layout.head_dim)));
-}
-
 template <class Kv>
-static void run_partition(const AttentionArgs& args, const ItemPlace& place, const Scratch& s, int32_t num_lines, int32_t partition) {
+static void run_partition(const AttentionArgs& args, const AttentionItem& item, const Scratch& s, int32_t num_lines, int32_t partition) {
   using Element = typename Kv::Element;
   const KvLayout& layout = args.layout;
   const int64_t dim = layout.head_dim;
   const int32_t base = partition * kAttentionPartition;
+  const int32_t* block_table = args.rows[item.row].block_table;
   const auto begin_of = [&](int32_t line) { return min_of(kAttentionPartition, max_of(0, s.lines[line].begin - base)); };
   const auto end_of = [&](int32_t line) { return max_of(0, min_of(kAttentionPartition, s.lines[line].end - base)); };
 
@@ -275,13 +227,17 @@ static void run_partition(const AttentionArgs& args, const ItemPlace& place, con
   for (int32_t t = first_tile; t < last_tile; t++) {
     const int32_t token = base + t * kKvTile;
     const int32_t slot = token % layout.block_size;
-    const uint8_t* block = args.pool + place.row->block_table[token / layout.block_size] * layout.block_bytes;
-    const Element* head = reinterpret_cast<const Element*>(block + layout.layer_offset) + place.kv_head * 2 * dim * layout.block_size;
+    const uint8_t* block = args.pool + block_table[token / layout.block_size] * layout.block_bytes;
+    const Element* head = reinterpret_cast<const Element*>(block + layout.layer_offset) + item.kv_head * 2 * dim * layout.block_size;
     tiles.keys[t] = head + slot * dim;
     tiles.values[t] = head + (layout.block_size + slot) * dim;
   }
+  tiles.first = first_tile;
+  tiles.last = last_tile;
+  tiles.tile_bytes = static_cast<int32_t>(dim * kKvTile * static_cast<int64_t>(sizeof(Element)));
 
   for (int32_t t = first_tile; t < last_tile; t += kMaxTiles) {
+    for (int i = 0; i < kMaxTiles; i++) tiles.prefetch(t + i - first_tile, 0, tiles.tile_bytes);
     for (int32_t line = 0; line < num_lines; line += kMaxLines) {
       const int32_t count = min_of(kMaxLines, num_lines - line);
       const int32_t first = max_of(t, begin_of(line) / kKvTile);
@@ -316,71 +272,65 @@ static inline bool sees(const Line& line, int32_t partition) {
   return line.begin < (partition + 1) * kAttentionPartition && line.end > partition * kAttentionPartition;
 }
 
-static void start_lines(const AttentionArgs& args, const ItemPlace& place, const Scratch& s, int32_t group, int32_t num_lines) {
+static void start_lines(const AttentionArgs& args, const AttentionItem& item, const Scratch& s, int32_t group, int32_t num_lines) {
   const int64_t dim = args.layout.head_dim;
+  const AttentionRow& row = args.rows[item.row];
   for (int32_t line = 0; line < num_lines; line++) {
-    const int32_t query = place.query + line / group;
-    const int32_t position = place.row->start + query;
-    s.lines[line] = {first_token(args, position), position + 1, {kNegativeInfinity, 0.0f}, {}};
-    const float* q = args.query + (place.row->token + query) * args.query_stride + (place.kv_head * group + line % group) * dim;
+    const int32_t query = item.query + line / group;
+    const int32_t position = row.start + query;
+    s.lines[line] = {first_visible(position, args.window), position + 1, {kNegativeInfinity, 0.0f}, {}};
+    const float* q = args.query + (row.token + query) * args.query_stride + (item.kv_head * group + line % group) * dim;
     for_vectors(dim, [&](int64_t i, int lanes) { store(s.query + line * s.dim + i, mul(load_lanes(q + i, lanes), set1(args.scale))); });
     for (int64_t d = 0; d < s.dim; d += 16) store(s.out + line * s.dim + d, zero());
   }
 }
 
-static void finish_lines(const AttentionArgs& args, const ItemPlace& place, const Scratch& s, int32_t group, int32_t num_lines) {
+static void finish_lines(const AttentionArgs& args, const AttentionItem& item, const Scratch& s, int32_t group, int32_t num_lines) {
   const int64_t dim = args.layout.head_dim;
   for (int32_t line = 0; line < num_lines; line++) {
-    const int64_t token = place.row->token + place.query + line / group;
-    float* out = args.out + token * args.out_stride + (place.kv_head * group + line % group) * dim;
+    const int64_t token = args.rows[item.row].token + item.query + line / group;
+    float* out = args.out + token * args.out_stride + (item.kv_head * group + line % group) * dim;
     const F32x16 inverse = div(set1(1.0f), set1(s.lines[line].running.sum));
     for_vectors(dim, [&](int64_t i, int lanes) { store_lanes(out + i, mul(load(s.out + line * s.dim + i), inverse), lanes); });
   }
 }
 
 // Leaves the partition's results in the workspace; whoever finishes last merges all of them, in order.
-static void finish_split(const AttentionArgs& args, const ItemPlace& place, const Scratch& s, int32_t group) {
-  const int32_t heads = args.layout.num_kv_heads;
-  const int32_t first = first_token(args, place.row->start) / kAttentionPartition;
-  const int32_t partitions = num_partitions(args, *place.row);
-  int64_t slot = static_cast<int64_t>(place.kv_head) * partitions;
-  for (const AttentionRow* row = args.rows; row != place.row; row++) slot += static_cast<int64_t>(heads) * num_partitions(args, *row);
-  const Workspace w(args.workspace, args.layout.head_dim, (place.row - args.rows) * heads + place.kv_head, slot, group);
-
-  const int64_t own = static_cast<int64_t>(place.first_partition - first) * group;
+static void finish_split(const AttentionArgs& args, const AttentionItem& item, const Scratch& s, int32_t group) {
+  const Workspace w(args, item, group);
+  const int32_t first = first_visible(args.rows[item.row].start, args.window) / kAttentionPartition;
+  const int64_t own = static_cast<int64_t>(item.first_partition - first) * group;
   for (int32_t line = 0; line < group; line++) {
     w.state(own + line) = s.lines[line].partial;
     for (int64_t d = 0; d < s.dim; d += 16) store(w.partial(own + line) + d, load(s.partial + line * s.dim + d));
   }
-  if (__atomic_add_fetch(w.finished, 1, __ATOMIC_ACQ_REL) < partitions) return;
+  if (__atomic_add_fetch(w.finished, 1, __ATOMIC_ACQ_REL) < item.num_partitions) return;
   __atomic_store_n(w.finished, 0, __ATOMIC_RELAXED);
-  for (int64_t i = 0; i < static_cast<int64_t>(partitions) * group; i++)
+  for (int64_t i = 0; i < static_cast<int64_t>(item.num_partitions) * group; i++)
     merge(s.lines[i % group].running, w.state(i), w.partial(i), s.out + i % group * s.dim, s.dim);
-  finish_lines(args, place, s, group, group);
+  finish_lines(args, item, s, group, group);
 }
 
 template <class Kv>
-static void run_item(const AttentionArgs& args, int64_t item, uint8_t* scratch) {
+static void run_item(const AttentionArgs& args, const AttentionItem& item, uint8_t* scratch) {
   const int32_t group = args.num_heads / args.layout.num_kv_heads;
-  const bool split = is_split(args);
-  const ItemPlace place = place_of(args, item, split);
-  const int32_t num_lines = place.num_query * group;
+  const int32_t num_lines = item.num_query * group;
   const Scratch s(scratch, args.layout.head_dim, max_lines(group));
 
-  start_lines(args, place, s, group, num_lines);
-  if (split) {
-    run_partition<Kv>(args, place, s, num_lines, place.first_partition);
-    return finish_split(args, place, s, group);
+  start_lines(args, item, s, group, num_lines);
+  if (item.pair >= 0) {
+    run_partition<Kv>(args, item, s, num_lines, item.first_partition);
+    return finish_split(args, item, s, group);
   }
-  for (int32_t p = place.first_partition; p <= place.last_partition; p++) {
-    run_partition<Kv>(args, place, s, num_lines, p);
+  for (int32_t p = item.first_partition; p <= item.last_partition; p++) {
+    run_partition<Kv>(args, item, s, num_lines, p);
     for (int32_t line = 0; line < num_lines; line++)
       if (sees(s.lines[line], p)) merge(s.lines[line].running, s.lines[line].partial, s.partial + line * s.dim, s.out + line * s.dim, s.dim);
   }
-  finish_lines(args, place, s, group, num_lines);
+  finish_lines(args, item, s, group, num_lines);
 }
 
-static void attention_item(const AttentionArgs& args, int64_t item, uint8_t* scratch) {
+static void attention_item(const AttentionArgs& args, const AttentionItem& item, uint8_t* scratch) {
   switch (args.layout.dtype) {
     case KvDtype::f32: return run_item<KvF32>(args, item, scratch);
     case KvDtype::f16: return run_item<KvF16>(args, item, scratch);

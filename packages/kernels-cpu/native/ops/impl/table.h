@@ -1,5 +1,6 @@
 // Everything of one path, and its table.
 #pragma once
+#include "../attention_plan.h"
 #include "../select.h"
 #include "math.h"
 #include "elementwise.h"
@@ -22,10 +23,8 @@ const OpKernels table = {
     add_rows,
     softcap,
     kv_write,
-    attention_num_items,
     attention_item,
     attention_scratch_bytes,
-    attention_workspace_bytes,
     sample,
     sample_scratch_bytes,
     logprobs,
