@@ -30,5 +30,7 @@ export function collectStats(
     finished: { ...meters.finished },
     numSteps: meters.numSteps,
     numFailedSteps: meters.numFailedSteps,
+    numDeadlinesExceeded: meters.numDeadlinesExceeded,
+    tenants: meters.tenants.all,
   };
 }

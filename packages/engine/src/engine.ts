@@ -86,7 +86,12 @@ export class Engine {
     this.#checkQueue(numPlacesOf(request));
     const facts = { requestId, promptTokenIds, seed: sampling.seed, numChoices: request.n };
     const stream = new OutputStream(facts, () => this.#leave(running));
-    const running = new RunningRequest(request, stream, options.arrivalMs ?? this.#clock.now());
+    const running = new RunningRequest(
+      request,
+      stream,
+      this.#meters.tenants.of(request.tenant),
+      options.arrivalMs ?? this.#clock.now(),
+    );
     const { signal } = options;
     if (signal?.aborted === true) {
       this.#meters.refused(running, this.#clock.now());
@@ -94,7 +99,7 @@ export class Engine {
       return stream;
     }
     this.#runner.begin(running);
-    this.#meters.numRequests++;
+    this.#meters.submitted(running);
     if (signal !== undefined) this.#follow(running, signal);
     return stream;
   }
@@ -164,7 +169,8 @@ export class Engine {
     const { numQueued } = this.#runner;
     const { maxQueuedRequests } = this.limits;
     if (numQueued > 0 && numQueued + numPlaces > maxQueuedRequests) {
-      throw new QueueFullError(numQueued, maxQueuedRequests);
+      const retryAfterMs = this.#runner.retryAfterMs(numQueued + numPlaces - maxQueuedRequests);
+      throw new QueueFullError(numQueued, maxQueuedRequests, retryAfterMs);
     }
   }
 

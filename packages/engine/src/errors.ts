@@ -4,14 +4,45 @@ import { KvasirError } from '@kvasir/interfaces';
 export class QueueFullError extends KvasirError {
   readonly numQueued: number;
   readonly maxQueuedRequests: number;
+  /** When there should be room, by the measured drain rate. */
+  readonly retryAfterMs: number;
 
-  constructor(numQueued: number, maxQueuedRequests: number) {
+  constructor(numQueued: number, maxQueuedRequests: number, retryAfterMs: number) {
     super(
       'ERR_QUEUE_FULL',
-      `${numQueued} requests are waiting, at most ${maxQueuedRequests} may: try again later or raise maxQueuedRequests`,
+      `${numQueued} requests are waiting, at most ${maxQueuedRequests} may: try again in ${retryAfterMs} ms or raise maxQueuedRequests`,
     );
     this.numQueued = numQueued;
     this.maxQueuedRequests = maxQueuedRequests;
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/** What a {@link DeadlineExceededError} tells. */
+export interface DeadlineFacts {
+  readonly requestId: string;
+  readonly timeoutMs: number;
+  readonly elapsedMs: number;
+  readonly completionTokens: number;
+  /** When it ended before its time: the least time that the tokens before the first output token would still have taken. */
+  readonly neededMs?: number;
+  readonly neededTokens?: number;
+}
+
+/** The time that a request allowed itself is over, or too short for what must still be computed. */
+export class DeadlineExceededError extends KvasirError {
+  readonly facts: DeadlineFacts;
+
+  constructor(facts: DeadlineFacts) {
+    const { requestId, timeoutMs, elapsedMs, completionTokens, neededMs, neededTokens } = facts;
+    const elapsed = `${Math.round(elapsedMs)} ms after it arrived`;
+    super(
+      'ERR_DEADLINE_EXCEEDED',
+      neededMs === undefined
+        ? `request '${requestId}' was ended ${elapsed}, with ${completionTokens} tokens generated: its timeoutMs is ${timeoutMs}, allow more time or ask for fewer tokens`
+        : `request '${requestId}' was ended ${elapsed}: ${neededTokens} tokens before its first output token need at least ${Math.round(neededMs)} ms and its timeoutMs is ${timeoutMs}, allow more time or shorten the prompt`,
+    );
+    this.facts = facts;
   }
 }
 

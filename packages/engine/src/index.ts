@@ -2,7 +2,9 @@ export type { Clock } from './clock.js';
 export { systemClock } from './clock.js';
 export { Engine } from './engine.js';
 export type { CloseOptions, EngineLimits, EngineOptions, SubmitOptions } from './engine-options.js';
+export type { DeadlineFacts } from './errors.js';
 export {
+  DeadlineExceededError,
   DuplicateRequestError,
   EngineClosedError,
   InsufficientMemoryError,
@@ -23,3 +25,4 @@ export { OutputStream } from './output-stream.js';
 export type { SamplingOptions } from './sampling.js';
 export { completeSampling } from './sampling.js';
 export { drawRandomSeed, seedSequence } from './seeds.js';
+export type { TenantStats } from './tenant-meters.js';

@@ -2,10 +2,12 @@ import type { FinishReason } from '@kvasir/interfaces';
 import type { EngineObserver, StepRecord } from './observer.js';
 import type { RunningRequest } from './requests/running-request.js';
 import type { Sequence } from './sequence.js';
+import { TenantMeters } from './tenant-meters.js';
 
 /** Counts what happens and tells the observers. */
 export class Meters {
   readonly #observers = new Set<EngineObserver>();
+  readonly tenants = new TenantMeters();
   readonly finished: Record<FinishReason, number> = { stop: 0, length: 0, abort: 0, error: 0 };
   numRequests = 0;
   promptTokens = 0;
@@ -13,6 +15,7 @@ export class Meters {
   generationTokens = 0;
   numSteps = 0;
   numFailedSteps = 0;
+  numDeadlinesExceeded = 0;
 
   observe(observer: EngineObserver): () => void {
     this.#observers.add(observer);
@@ -20,17 +23,20 @@ export class Meters {
   }
 
   /** A request is part of a step for the first time. */
-  scheduled({ times, promptLength, cachedTokens }: RunningRequest, now: number): void {
+  scheduled({ times, promptLength, cachedTokens, tenant }: RunningRequest, now: number): void {
     times.scheduledMs = now;
     this.promptTokens += promptLength;
     this.cachedPromptTokens += cachedTokens;
+    tenant.promptTokens += promptLength;
+    tenant.cachedPromptTokens += cachedTokens;
     this.#tell((observer) => observer.onQueueTime?.(now - times.arrivalMs));
   }
 
   /** A sequence gained tokens. */
   tokens(sequence: Sequence, numTokens: number, now: number): void {
-    const { times } = sequence.request;
+    const { times, tenant } = sequence.request;
     this.generationTokens += numTokens;
+    tenant.generationTokens += numTokens;
     const previous = sequence.lastTokenMs;
     sequence.lastTokenMs = now;
     times.lastTokenMs = now;
@@ -45,14 +51,20 @@ export class Meters {
     this.#tell((observer) => observer.onStep?.(record));
   }
 
+  submitted({ tenant }: RunningRequest): void {
+    this.numRequests++;
+    tenant.numRequests++;
+  }
+
   /** A request whose signal had fired before it was submitted. */
   refused(running: RunningRequest, now: number): void {
-    this.numRequests++;
+    this.submitted(running);
     this.ended(running, 'abort', now);
   }
 
   ended(running: RunningRequest, finishReason: FinishReason, now: number): void {
     this.finished[finishReason]++;
+    running.tenant.numFinished++;
     const { request, times } = running;
     const { arrivalMs, scheduledMs, firstTokenMs, lastTokenMs } = times;
     const record = {

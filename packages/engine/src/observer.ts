@@ -1,4 +1,5 @@
 import type { FinishReason, RequestUsage } from '@kvasir/interfaces';
+import type { TenantStats } from './tenant-meters.js';
 
 /** One step that was run. */
 export interface StepRecord {
@@ -73,4 +74,8 @@ export interface EngineStats {
   readonly finished: Readonly<Record<FinishReason, number>>;
   readonly numSteps: number;
   readonly numFailedSteps: number;
+  /** Requests ended because of their `timeoutMs`; they count as `abort` in `finished`. */
+  readonly numDeadlinesExceeded: number;
+  /** By tenant, `''` for requests that name none; a live view. The 1,001st and later names are counted under `*`. */
+  readonly tenants: ReadonlyMap<string, TenantStats>;
 }

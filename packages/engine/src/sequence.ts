@@ -34,7 +34,8 @@ export class Sequence {
   tokens: Int32Array;
   length: number;
   lastTokenMs: number | undefined;
-  isScheduled = false;
+  /** Tokens that steps made so far compute or have computed; after a preemption it starts anew. */
+  numPlanned = 0;
   hasEnded = false;
 
   constructor(id: SequenceId, request: RunningRequest, start: SequenceStart) {

@@ -17,6 +17,9 @@ import type { Meters } from '../meters.js';
 import { Sequence, type SequenceStart } from '../sequence.js';
 import type { Flight, StepListener } from '../step-loop.js';
 import type { StepOutput } from '../step-output.js';
+import { Deadlines } from './deadlines.js';
+import { DrainRate } from './drain-rate.js';
+import { PrefillPace } from './prefill-pace.js';
 import type { RunningRequest } from './running-request.js';
 
 /** What a {@link RequestRunner} works with. */
@@ -46,12 +49,23 @@ export class RequestRunner implements StepListener, SequenceStarter {
   readonly #options: RequestRunnerOptions;
   readonly #requests = new Map<string, RunningRequest>();
   readonly #sequences = new Map<SequenceId, Sequence>();
+  readonly #pace = new PrefillPace();
+  readonly #drain = new DrainRate();
+  readonly #deadlines: Deadlines;
   /** Places of the queue that are taken by requests no step has held yet. */
   #numQueued = 0;
   #numSequences = 0;
 
   constructor(options: RequestRunnerOptions) {
     this.#options = options;
+    this.#deadlines = new Deadlines({
+      clock: options.clock,
+      pace: this.#pace,
+      onExceeded: (running, error) => {
+        options.meters.numDeadlinesExceeded++;
+        this.fail(running, 'abort', error);
+      },
+    });
   }
 
   get numRequests(): number {
@@ -68,6 +82,20 @@ export class RequestRunner implements StepListener, SequenceStarter {
 
   get requests(): readonly RunningRequest[] {
     return [...this.#requests.values()];
+  }
+
+  /** When `numPlaces` of the queue should be free, by the rate at which it drains. */
+  retryAfterMs(numPlaces: number): number {
+    let leastTokensLeft: number | undefined;
+    let numRunning = 0;
+    for (const { times, sequences } of this.#requests.values()) {
+      if (times.scheduledMs === undefined) continue;
+      for (const { maxLength, length } of sequences) {
+        numRunning++;
+        leastTokensLeft = Math.min(maxLength - length, leastTokensLeft ?? Number.POSITIVE_INFINITY);
+      }
+    }
+    return this.#drain.retryAfterMs({ numPlaces, leastTokensLeft, numRunning }, this.#options.clock.now());
   }
 
   find(requestId: string): RunningRequest | undefined {
@@ -94,12 +122,14 @@ export class RequestRunner implements StepListener, SequenceStarter {
       throw error;
     }
     this.#requests.set(running.id, running);
+    if (this.#numQueued === 0) this.#drain.restart(this.#options.clock.now());
     this.#numQueued += running.numPlaces;
+    this.#deadlines.watch(running);
     this.#options.wake();
   }
 
   start(request: RunningRequest, start: SequenceStart): Sequence {
-    const { cacheSalt, priority } = request.request;
+    const { cacheSalt, priority, tenant } = request.request;
     const sequence = new Sequence(++this.#numSequences as SequenceId, request, start);
     this.#options.scheduler.add({
       id: sequence.id,
@@ -111,6 +141,7 @@ export class RequestRunner implements StepListener, SequenceStarter {
       ...(start.parks === undefined ? {} : { parks: start.parks }),
       ...(cacheSalt === undefined ? {} : { salt: cacheSalt }),
       ...(priority === undefined ? {} : { priority }),
+      ...(tenant === undefined ? {} : { tenant }),
     });
     this.#sequences.set(sequence.id, sequence);
     request.sequences.add(sequence);
@@ -149,16 +180,21 @@ export class RequestRunner implements StepListener, SequenceStarter {
     running.finishReason = finishReason;
     running.detach();
     this.#requests.delete(running.id);
-    this.#options.meters.ended(running, finishReason, this.#options.clock.now());
+    const now = this.#options.clock.now();
+    this.#drain.finished(running.numPlaces, now);
+    this.#options.meters.ended(running, finishReason, now);
     this.#options.wake();
   }
 
   onPlanned(plan: StepPlan, sequences: readonly Sequence[]): void {
     const now = this.#options.clock.now();
     for (let i = 0; i < sequences.length; i++) {
-      const { request } = sequences[i]!;
+      const sequence = sequences[i]!;
+      const { request } = sequence;
+      const row = plan.rows[i]!;
+      sequence.numPlanned = row.start + row.numQuery;
       if (request.times.scheduledMs !== undefined) continue;
-      request.cachedTokens = plan.rows[i]!.numCachedTokens;
+      request.cachedTokens = row.numCachedTokens;
       this.#numQueued -= request.numPlaces;
       this.#options.meters.scheduled(request, now);
     }
@@ -167,12 +203,14 @@ export class RequestRunner implements StepListener, SequenceStarter {
   onCommitted(flight: Flight, output: StepOutput, result: StepResult): void {
     const { plan } = flight;
     const { rows } = output;
+    const computeMs = result.computeMicros / 1000;
+    this.#pace.note(plan.numTokens, computeMs);
     this.#options.meters.step({
       stepId: plan.stepId,
       numTokens: plan.numTokens,
       numRows: rows.length,
       numOutputs: plan.numOutputs,
-      computeMs: result.computeMicros / 1000,
+      computeMs,
       elapsedMs: this.#options.clock.now() - flight.submittedMs,
     });
     for (let i = 0; i < rows.length; i++) {
@@ -196,12 +234,15 @@ export class RequestRunner implements StepListener, SequenceStarter {
       const { length } = sequence;
       const finishReason = request.maker.take(sequence, row, output);
       // Tokens behind a stop string have been taken off.
-      this.#options.meters.tokens(sequence, row.tokenIds.length - (length - sequence.length), now);
+      const numTokens = row.tokenIds.length - (length - sequence.length);
+      this.#drain.generated(numTokens, now);
+      this.#options.meters.tokens(sequence, numTokens, now);
       if (finishReason === undefined) continue;
       // A stop string is found here only: the backend would go on.
       this.#drop(sequence, !row.ended);
       if (request.sequences.size === 0) this.end(request, finishReason);
     }
+    this.#deadlines.check();
   }
 
   onFailed(flight: Flight, ended: readonly SequenceId[], reason: unknown): void {

@@ -2,6 +2,7 @@ import type { FinishReason, GenerateRequest, RequestUsage } from '@kvasir/interf
 import type { ChoiceMaker } from '../choices/choice-maker.js';
 import type { OutputStream } from '../output-stream.js';
 import type { Sequence } from '../sequence.js';
+import type { TenantCounters } from '../tenant-meters.js';
 
 /** When the stages of a request began, in milliseconds of the engine's clock; `undefined` until they do. */
 export interface RequestTimes {
@@ -25,15 +26,17 @@ export class RunningRequest {
   readonly parked = new Set<Sequence>();
   /** Set once, right after construction. */
   maker!: ChoiceMaker;
+  readonly tenant: TenantCounters;
   completionTokens = 0;
   /** Prompt tokens that the first sequence found in the prefix cache. */
   cachedTokens = 0;
   finishReason: FinishReason | undefined;
   readonly #detachments: (() => void)[] = [];
 
-  constructor(request: GenerateRequest, stream: OutputStream, arrivalMs: number) {
+  constructor(request: GenerateRequest, stream: OutputStream, tenant: TenantCounters, arrivalMs: number) {
     this.request = request;
     this.stream = stream;
+    this.tenant = tenant;
     this.times = { arrivalMs, scheduledMs: undefined, firstTokenMs: undefined, lastTokenMs: undefined };
   }
 

@@ -2,7 +2,7 @@ import { choiceSeed, type StepResult } from '@kvasir/interfaces';
 import { fcParameters, type TinyRequest, tinyRequest } from '@kvasir/testing';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { OutputStream } from '../../src/index.js';
+import type { Clock, OutputStream } from '../../src/index.js';
 import { collect, join, request, startEngine } from '../support/harness.js';
 
 const bounds = { vocabSize: 8, maxPrompt: 8, maxTokens: 8 };
@@ -10,7 +10,7 @@ const endings = new Map<string, number>();
 const rejections: unknown[] = [];
 const onRejection = (reason: unknown) => rejections.push(reason);
 
-type Fate = 'runs' | 'aborted' | 'signalled' | 'left';
+type Fate = 'runs' | 'aborted' | 'signalled' | 'left' | 'timed';
 
 interface Story {
   readonly tiny: TinyRequest;
@@ -46,13 +46,21 @@ async function watch(stream: OutputStream, leaveAfter: number): Promise<Seen[]> 
   return choices;
 }
 
-describe('races between steps, failing ones too, submits, aborts, signals, leavers and close', () => {
+describe('races between steps, failing ones too, submits, aborts, signals, timeouts, leavers and close', () => {
   beforeAll(() => void process.on('unhandledRejection', onRejection));
   afterAll(() => {
     process.off('unhandledRejection', onRejection);
     expect(rejections).toEqual([]);
     if (process.env['FC_PATH'] !== undefined) return;
-    for (const ending of ['stop', 'length', 'abort', 'AbortError', 'left', 'StepFailedError']) {
+    for (const ending of [
+      'stop',
+      'length',
+      'abort',
+      'AbortError',
+      'left',
+      'StepFailedError',
+      'DeadlineExceededError',
+    ]) {
       expect(endings.get(ending) ?? 0, ending).toBeGreaterThan(5);
     }
   });
@@ -60,7 +68,7 @@ describe('races between steps, failing ones too, submits, aborts, signals, leave
   const story = fc.record<Story>({
     tiny: tinyRequest(bounds),
     n: fc.constantFrom(1, 1, 2, 3),
-    fate: fc.constantFrom<Fate>('runs', 'runs', 'aborted', 'signalled', 'left'),
+    fate: fc.constantFrom<Fate>('runs', 'runs', 'aborted', 'signalled', 'left', 'timed'),
   });
 
   it('each request ends once, nothing follows its end, its tokens are those of a quiet run, and every block is free', async () => {
@@ -73,8 +81,19 @@ describe('races between steps, failing ones too, submits, aborts, signals, leave
         fc.oneof({ weight: 3, arbitrary: fc.constant<number[]>([]) }, fc.uniqueArray(fc.integer({ min: 1, max: 12 }))),
         async (scheduler, stories, maxInFlight, closesEarly, failing) => {
           const gate = scheduler.scheduleFunction(async (_stepId: number, work: () => StepResult) => work());
+          // Time passes when a sleep ends, and sleeps end in any order with steps and calls.
+          let nowMs = 0;
+          const clock: Clock = {
+            now: () => nowMs,
+            sleep: async (ms) => {
+              const endMs = nowMs + ms;
+              await scheduler.schedule(Promise.resolve(`until ${endMs}`));
+              nowMs = Math.max(nowMs, endMs);
+            },
+          };
           const { engine, kvCache } = await startEngine({
             ...bounds,
+            clock,
             maxModelLen: 16,
             maxNumSeqs: 3,
             maxNumBatchedTokens: 5,
@@ -91,7 +110,10 @@ describe('races between steps, failing ones too, submits, aborts, signals, leave
               const controller = new AbortController();
               await scheduler.schedule(Promise.resolve(`submit ${id}`));
               if (closesEarly && isClosed(engine)) return undefined;
-              const stream = engine.submit(request(prompt, sampling, id, { n }), { signal: controller.signal });
+              const stream = engine.submit(
+                request(prompt, sampling, id, fate === 'timed' ? { n, timeoutMs: 50 } : { n }),
+                { signal: controller.signal },
+              );
               if (fate === 'aborted') void act(`abort ${id}`, () => void engine.abort(id));
               if (fate === 'signalled') void act(`signal ${id}`, () => controller.abort());
               return watch(stream, fate === 'left' ? 2 : Number.POSITIVE_INFINITY);

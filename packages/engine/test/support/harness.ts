@@ -8,7 +8,7 @@ import {
   type FakeBackendOptions,
   type FakeSession,
 } from '@kvasir/testing';
-import { completeSampling, Engine, type SamplingOptions } from '../../src/index.js';
+import { type Clock, completeSampling, Engine, type SamplingOptions } from '../../src/index.js';
 
 export interface HarnessOptions extends FakeBackendOptions {
   readonly vocabSize?: number;
@@ -21,6 +21,7 @@ export interface HarnessOptions extends FakeBackendOptions {
   readonly maxQueuedRequests?: number;
   readonly maxInFlight?: 1 | 2;
   readonly enablePrefixCaching?: boolean;
+  readonly clock?: Clock;
 }
 
 export interface Harness {
@@ -72,7 +73,16 @@ export async function startEngine(options: HarnessOptions = {}): Promise<Harness
     maxInFlight: options.maxInFlight ?? 1,
   });
   const tokenizer = createFakeTokenizer(limits.vocabSize, EOS);
-  return { engine: new Engine({ session, scheduler, kvCache, tokenizer, limits }), session, kvCache };
+  const { clock } = options;
+  const engine = new Engine({
+    session,
+    scheduler,
+    kvCache,
+    tokenizer,
+    limits,
+    ...(clock === undefined ? {} : { clock }),
+  });
+  return { engine, session, kvCache };
 }
 
 let numRequests = 0;
