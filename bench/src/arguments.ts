@@ -2,7 +2,18 @@ import { parseArgs } from 'node:util';
 import type { KvCacheDtype } from '@kvasir/interfaces';
 
 /** Benchmarks that `npm run bench -- NAME` knows. */
-const BENCH_NAMES = ['decode', 'prefill', 'batch', 'steps', 'serve', 'coldstart', 'scheduler'] as const;
+const BENCH_NAMES = [
+  'decode',
+  'prefill',
+  'batch',
+  'steps',
+  'serve',
+  'coldstart',
+  'stall',
+  'prefix',
+  'soak',
+  'scheduler',
+] as const;
 
 /** One of {@link BENCH_NAMES}. */
 type BenchName = (typeof BENCH_NAMES)[number];
@@ -25,6 +36,10 @@ export interface BenchArguments {
   readonly kvCacheDtypes: readonly KvCacheDtype[];
   readonly clients: readonly number[];
   readonly requests: number;
+  /** How long `soak` loads the server. */
+  readonly seconds: number;
+  /** Further flags of `kvasir serve` for the benchmarks over HTTP. */
+  readonly serveFlags: readonly string[];
   readonly write: boolean;
   /** Name of the files under bench/results. */
   readonly resultName: string;
@@ -51,6 +66,8 @@ NAME        ${BENCH_NAMES.join(' | ')}
 --max-in-flight 1,2             a Kvasir engine for each (default 1)
 --kv-cache-dtypes auto,int8     a Kvasir engine for each (default auto)
 --clients   1,8,32              closed-loop clients of serve
+--seconds N                     load of soak (default 1800)
+--serve-flags '--x 1 --y'       further flags of kvasir serve
 --label NAME                    written as bench/results/<date>-<bench>-NAME
 --requests N                    requests per client and round of serve (default 4)
 --no-write                      print only, keep bench/results as it is
@@ -77,6 +94,8 @@ export function parseBenchArguments(argv: readonly string[]): BenchArguments | '
       'max-in-flight': { type: 'string', default: '1' },
       'kv-cache-dtypes': { type: 'string', default: 'auto' },
       clients: { type: 'string', default: '1,8,32' },
+      seconds: { type: 'string', default: '1800' },
+      'serve-flags': { type: 'string', default: '' },
       label: { type: 'string' },
       requests: { type: 'string', default: '4' },
       'no-write': { type: 'boolean', default: false },
@@ -108,6 +127,8 @@ export function parseBenchArguments(argv: readonly string[]): BenchArguments | '
     ),
     clients: positives('--clients', values.clients),
     requests: positive('--requests', values.requests),
+    seconds: positive('--seconds', values.seconds),
+    serveFlags: values['serve-flags'].split(' ').filter((flag) => flag !== ''),
     write: !values['no-write'],
     resultName: values.label === undefined ? name : `${name}-${values.label}`,
     commandLine: `npm run bench -- ${argv.join(' ')}`,

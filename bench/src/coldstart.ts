@@ -3,14 +3,14 @@ import { request } from 'node:http';
 import type { BenchArguments } from './arguments.js';
 import { locateModel } from './peers/locate-model.js';
 import { printTable, writeReport } from './report.js';
-import { serverCommands } from './serve/commands.js';
+import { MANY_SHORT, serverCommands } from './serve/commands.js';
 import { freePort, type ServerCommand } from './serve/server-process.js';
 import { pairedRatio, spread } from './statistics.js';
 
 /** Process spawn to the first streamed token over HTTP, each engine in turn, a fresh process every time. */
 export async function runColdStart(args: BenchArguments): Promise<void> {
   const path = await locateModel(args.models[0] ?? 'smollm2-135m');
-  const commands = serverCommands(path, args);
+  const commands = serverCommands(path, args, MANY_SHORT);
   const samples: Record<string, number[]> = Object.fromEntries(commands.map((command) => [command.name, []]));
   for (let round = -1; round < args.rounds; round++) {
     for (const command of commands) {

@@ -1,8 +1,11 @@
 import { HELP, parseBenchArguments } from './arguments.js';
 import { runColdStart } from './coldstart.js';
 import { runOffline } from './offline/run-offline.js';
+import { runPrefix } from './prefix.js';
 import { runScheduler } from './scheduler.js';
 import { runServe } from './serve.js';
+import { runSoak } from './soak.js';
+import { runStall } from './stall.js';
 import { runSteps } from './steps.js';
 
 async function main(): Promise<void> {
@@ -10,6 +13,9 @@ async function main(): Promise<void> {
   if (args === 'help') console.log(HELP);
   else if (args.name === 'serve') await runServe(args);
   else if (args.name === 'coldstart') await runColdStart(args);
+  else if (args.name === 'stall') await runStall(args);
+  else if (args.name === 'prefix') await runPrefix(args);
+  else if (args.name === 'soak') await runSoak(args);
   else if (args.name === 'steps') await runSteps(args);
   else if (args.name === 'scheduler') await runScheduler();
   else await runOffline(args);

@@ -2,7 +2,7 @@ import type { BenchArguments } from './arguments.js';
 import { locateModel } from './peers/locate-model.js';
 import { printTable, writeReport } from './report.js';
 import { type LoadResult, runClosedLoop } from './serve/closed-loop.js';
-import { serverCommands } from './serve/commands.js';
+import { MANY_SHORT, serverCommands } from './serve/commands.js';
 import { type ServerProcess, startServer } from './serve/server-process.js';
 import { median, pairedRatio, type Spread } from './statistics.js';
 
@@ -18,7 +18,7 @@ interface ServeResult {
 /** Closed-loop HTTP load at several client counts; the servers stay up, and one at a time is loaded, in turn. */
 export async function runServe(args: BenchArguments): Promise<void> {
   const path = await locateModel(args.models[0] ?? 'smollm2-135m');
-  const commands = serverCommands(path, args);
+  const commands = serverCommands(path, args, MANY_SHORT);
   const servers: ServerProcess[] = [];
   const results: ServeResult[] = [];
   try {

@@ -11,7 +11,7 @@ export function workName(work: OfflineWork): string {
 }
 
 /** A small deterministic generator (xorshift32), so that every engine gets the same prompts. */
-function createRandom(seed: number): () => number {
+export function createRandom(seed: number): () => number {
   let state = seed >>> 0 || 1;
   return () => {
     state ^= state << 13;

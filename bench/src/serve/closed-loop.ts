@@ -1,4 +1,5 @@
-import { Agent, request } from 'node:http';
+import { Agent } from 'node:http';
+import { streamChat } from '../http/stream-chat.js';
 import { quantile } from '../statistics.js';
 import { distinctMessage } from '../workload.js';
 
@@ -23,6 +24,8 @@ export interface LoadResult {
   readonly gapP99: number;
   readonly requests: number;
   readonly failed: number;
+  /** What each kind of failure said, and how often. */
+  readonly failures: Readonly<Record<string, number>>;
 }
 
 interface StreamTimes {
@@ -35,7 +38,7 @@ interface StreamTimes {
 export async function runClosedLoop(loop: ClosedLoop): Promise<LoadResult> {
   const agent = new Agent({ keepAlive: false, maxSockets: loop.clients });
   const done: StreamTimes[] = [];
-  let failed = 0;
+  const failures = new Map<string, number>();
   let next = loop.firstIndex;
   const started = performance.now();
   const client = async () => {
@@ -43,15 +46,19 @@ export async function runClosedLoop(loop: ClosedLoop): Promise<LoadResult> {
       const index = next++;
       try {
         done.push(await streamOnce(agent, loop, index));
-      } catch {
-        failed++;
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        failures.set(reason, (failures.get(reason) ?? 0) + 1);
       }
     }
   };
   await Promise.all(Array.from({ length: loop.clients }, client));
   const seconds = (performance.now() - started) / 1000;
   agent.destroy();
-  if (done.length === 0) throw new Error(`all ${failed} requests failed against port ${loop.port}`);
+  const failed = [...failures.values()].reduce((sum, count) => sum + count, 0);
+  if (done.length === 0) {
+    throw new Error(`all ${failed} requests failed against port ${loop.port}: ${[...failures.keys()].join('; ')}`);
+  }
   const ttfts = done.map((times) => times.ttft);
   const gaps = done.flatMap((times) => times.gaps);
   return {
@@ -62,67 +69,27 @@ export async function runClosedLoop(loop: ClosedLoop): Promise<LoadResult> {
     gapP99: quantile(gaps, 0.99),
     requests: done.length,
     failed,
+    failures: Object.fromEntries(failures),
   };
 }
 
-function streamOnce(agent: Agent, loop: ClosedLoop, index: number): Promise<StreamTimes> {
-  const body = JSON.stringify({
-    model: loop.model,
-    messages: [{ role: 'user', content: distinctMessage(index, loop.promptWords) }],
-    max_tokens: loop.maxTokens,
-    temperature: 0,
-    stream: true,
-    stream_options: { include_usage: true },
-    ignore_eos: true,
+async function streamOnce(agent: Agent, loop: ClosedLoop, index: number): Promise<StreamTimes> {
+  const { sentAt, arrivals, completionTokens } = await streamChat({
+    agent,
+    port: loop.port,
+    body: {
+      model: loop.model,
+      messages: [{ role: 'user', content: distinctMessage(index, loop.promptWords) }],
+      max_tokens: loop.maxTokens,
+      temperature: 0,
+      ignore_eos: true,
+    },
   });
-  return new Promise((resolve, reject) => {
-    const sent = performance.now();
-    const call = request(
-      {
-        agent,
-        host: '127.0.0.1',
-        port: loop.port,
-        method: 'POST',
-        path: '/v1/chat/completions',
-        headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
-      },
-      (response) => {
-        if (response.statusCode !== 200) {
-          response.resume();
-          reject(new Error(`status ${response.statusCode}`));
-          return;
-        }
-        const arrivals: number[] = [];
-        let completionTokens = 0;
-        let pending = '';
-        response.setEncoding('utf8');
-        response.on('data', (chunk: string) => {
-          const now = performance.now();
-          const lines = (pending + chunk).split('\n');
-          pending = lines.pop() ?? '';
-          for (const line of lines) {
-            if (!line.startsWith('data: {')) continue;
-            const event = JSON.parse(line.slice(6)) as {
-              choices: { delta?: { content?: string } }[];
-              usage?: { completion_tokens: number } | null;
-            };
-            if (event.choices[0]?.delta?.content) arrivals.push(now);
-            if (event.usage) completionTokens = event.usage.completion_tokens;
-          }
-        });
-        response.on('end', () => {
-          const first = arrivals[0];
-          if (first === undefined || completionTokens === 0) {
-            reject(new Error('stream carried no tokens or no usage'));
-            return;
-          }
-          const gaps = arrivals.slice(1).map((time, i) => time - (arrivals[i] as number));
-          resolve({ ttft: first - sent, gaps, completionTokens });
-        });
-        response.on('error', reject);
-      },
-    );
-    call.on('error', reject);
-    call.end(body);
-  });
+  const [first] = arrivals;
+  if (first === undefined || completionTokens === 0) throw new Error('the stream carried no text or no usage');
+  return {
+    ttft: first - sentAt,
+    gaps: arrivals.slice(1).map((time, i) => time - (arrivals[i] as number)),
+    completionTokens,
+  };
 }

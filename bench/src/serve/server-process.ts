@@ -5,11 +5,13 @@ import { createServer } from 'node:net';
 /** A server under test: a child process on a loopback port. */
 export interface ServerProcess {
   readonly name: string;
+  readonly pid: number;
   readonly port: number;
   readonly model: string;
   /** Milliseconds from spawn to the first 200 of its health route. */
   readonly readyMs: number;
-  close(): Promise<void>;
+  /** Ends it with SIGTERM. @returns Its exit code; `null` when a signal ended it. */
+  close(): Promise<number | null>;
 }
 
 /** How to start one. `{port}` in an argument becomes the port. */
@@ -44,7 +46,8 @@ export async function startServer(options: ServerCommand): Promise<ServerProcess
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
   const readyMs = performance.now() - started;
-  return { name: options.name, port, model: options.model, readyMs, close: () => stop(child) };
+  const pid = child.pid as number;
+  return { name: options.name, pid, port, model: options.model, readyMs, close: () => stop(child) };
 }
 
 /** A loopback port that was free a moment ago. */
@@ -70,11 +73,12 @@ function isHealthy(port: number, path: string): Promise<boolean> {
   });
 }
 
-async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
+async function stop(child: ChildProcess): Promise<number | null> {
+  if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   child.kill('SIGTERM');
   const timer = setTimeout(() => child.kill('SIGKILL'), 15_000);
   await exited;
   clearTimeout(timer);
+  return child.exitCode;
 }

@@ -1,0 +1,7 @@
+import { definePackageTests } from '../tools/vitest/package-tests.js';
+
+export default definePackageTests(import.meta.url, {
+  globalSetup: ['@kvasir/testing/global-setup'],
+  // The server under load takes every core.
+  fileParallelism: false,
+});
