@@ -8,7 +8,7 @@ import { median } from './statistics.js';
 import { distinctMessage } from './workload.js';
 
 /** About 1,000 tokens of the default model's vocabulary. */
-const PREFIX_WORDS = 740;
+const PREFIX_WORDS = 960;
 
 /** Two requests that share a long system prompt. Times to the first token in milliseconds. */
 interface PrefixSample {

@@ -9,7 +9,7 @@ import { distinctMessage } from './workload.js';
 
 const NUM_STREAMS = 4;
 /** About 2,000 tokens of the default model's vocabulary. */
-const LONG_PROMPT_WORDS = 1500;
+const LONG_PROMPT_WORDS = 1950;
 /** Long enough that every stream outlives the long prompt. */
 const STREAM_TOKENS = 1200;
 const SETTLE_TOKENS = 16;
@@ -52,7 +52,7 @@ export async function runStall(args: BenchArguments): Promise<void> {
 }
 
 async function measureStall(server: ServerProcess, firstMessage: number): Promise<StallSample> {
-  const askLong = (message: number) => ask(server, distinctMessage(message, LONG_PROMPT_WORDS), 1);
+  const askLong = (message: number) => ask(server, distinctMessage(message, LONG_PROMPT_WORDS), 4);
   const alone = await askLong(firstMessage);
   const streams = startStreams(server, firstMessage + 1);
   await streams.settled;
