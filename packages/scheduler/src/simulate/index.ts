@@ -1,0 +1,13 @@
+export { type FittedStepTime, fitStepTime, type StepSample } from './fit-step-time.js';
+export { Random } from './random.js';
+export { H100_MODELS, type RooflineModel, rooflineStepTime } from './roofline.js';
+export type { ServedRequest, Simulation, StepPoint } from './served-request.js';
+export { type SimulateOptions, simulate } from './simulate.js';
+export { type SimulateStaticOptions, simulateStatic } from './simulate-static.js';
+export { type StepShape, type StepTime, shapeOfPlan } from './step-shape.js';
+export { type Percentiles, type SimulationSummary, summarize } from './summary.js';
+export { type AgentTraceOptions, agentTrace } from './traces/agent-trace.js';
+export { type Arrivals, burstyArrivals, poissonArrivals } from './traces/arrivals.js';
+export { type ChatTraceOptions, chatTrace, type LengthMix, SHAREGPT_LENGTHS } from './traces/chat-trace.js';
+export { type MooncakeTraceOptions, readMooncakeTrace } from './traces/mooncake-trace.js';
+export { createTrace, longestRequest, type Trace, type TraceRequest, withinLength } from './traces/trace.js';

@@ -1,0 +1,58 @@
+import { fitStepTime, Random, type StepShape } from '@kvasir/scheduler/simulate';
+import { expect, it } from 'vitest';
+
+/** A machine with a fixed cost, a price a token that falls with size, and prices for looking back. */
+function truth({ numTokens, numOutputs, decodeContext, prefillPairs }: StepShape): number {
+  const tokens = 0.9 * Math.min(numTokens, 4) + 0.3 * Math.max(0, numTokens - 4);
+  return 2 + tokens + 0.05 * numOutputs + 2e-4 * decodeContext + 1e-5 * prefillPairs;
+}
+
+function randomShape(random: Random): StepShape {
+  const numDecodes = random.integer(1, 32);
+  const numPrefill = random.uniform() < 0.3 ? random.integer(1, 480) : 0;
+  return {
+    numTokens: numDecodes + numPrefill,
+    numRows: numDecodes + 1,
+    numOutputs: numDecodes,
+    decodeContext: numDecodes * random.integer(10, 2000),
+    prefillPairs: numPrefill * random.integer(1, 1000),
+  };
+}
+
+it('finds a machine behind noise and a few very slow steps', () => {
+  const random = new Random(4);
+  const samples = Array.from({ length: 3000 }, () => {
+    const shape = randomShape(random);
+    const stall = random.uniform() < 0.02 ? 5 : 1;
+    return { shape, ms: truth(shape) * stall * (1 + 0.1 * random.normal()) };
+  });
+  const { stepTime, medianError, coefficients } = fitStepTime(samples);
+  expect(medianError).toBeLessThan(0.15);
+  for (const price of Object.values(coefficients)) expect(price).toBeGreaterThanOrEqual(0);
+  // Stalls are part of the truth that a sum sees: 2 % of the steps take five times as long.
+  const expected = 1 + 0.02 * 4;
+  for (let i = 0; i < 200; i++) {
+    const shape = randomShape(random);
+    expect(stepTime(shape) / truth(shape) / expected).toBeGreaterThan(0.85);
+    expect(stepTime(shape) / truth(shape) / expected).toBeLessThan(1.15);
+  }
+});
+
+it('never predicts less time for more work', () => {
+  const random = new Random(6);
+  const samples = Array.from({ length: 300 }, () => ({ shape: randomShape(random), ms: 1 + 10 * random.uniform() }));
+  const { stepTime } = fitStepTime(samples);
+  for (let i = 0; i < 200; i++) {
+    const shape = randomShape(random);
+    const more = {
+      ...shape,
+      numTokens: shape.numTokens + random.integer(0, 50),
+      decodeContext: shape.decodeContext + 5,
+    };
+    expect(stepTime(more)).toBeGreaterThanOrEqual(stepTime(shape));
+  }
+});
+
+it('wants enough steps', () => {
+  expect(() => fitStepTime([])).toThrow(/0 steps are too few to fit 9 prices/);
+});
