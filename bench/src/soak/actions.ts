@@ -67,7 +67,7 @@ export function createActions(): readonly Action[] {
       weight: 1,
       run: (target, random, index) =>
         complete(target, {
-          messages: user(distinctMessage(index, between(random, 300, 900))),
+          messages: user(distinctMessage(index, between(random, 300, 700))),
           max_tokens: between(random, 1, 16),
         }),
     },

@@ -36,7 +36,7 @@ export async function runLoad({ target, seconds, seed, users, burstUsers }: Load
       if (outcome === 'lost') tally.lose(action.kind, why ?? 'no reason');
       else tally.add(action.kind, outcome, tokens);
       // Who was sent away comes back a little later.
-      if (outcome === 'busy') await new Promise((resolve) => setTimeout(resolve, 100 + 400 * random()));
+      if (outcome === 'busy') await new Promise((resolve) => setTimeout(resolve, 300 + 700 * random()));
     }
   };
   await Promise.all(Array.from({ length: burstUsers }, (_, number) => user(number)));

@@ -5,7 +5,7 @@ import { readServerCounters, residentBytes, type ServerState, waitUntilIdle } fr
 import type { Tally } from './tally.js';
 
 /** Small on purpose: the pool holds a fraction of the load, and the queue is shorter than the crowd. */
-const LIMITS = { maxModelLen: 2048, maxNumSeqs: 8, maxQueue: 8, kvCacheMiB: 48, heapMiB: 160 } as const;
+const LIMITS = { maxModelLen: 1024, maxNumSeqs: 8, maxQueue: 8, kvCacheMiB: 26, heapMiB: 160 } as const;
 
 /** How long and with what. */
 export interface SoakOptions {
