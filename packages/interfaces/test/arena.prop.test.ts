@@ -1,6 +1,6 @@
 import { STEP_HEADER_WORDS, type StepBatch } from '@kvasir/interfaces';
 import { InvalidStepError, readStep, type StepRecords } from '@kvasir/kernels-cpu/reference';
-import { fcParameters, StepBuilder } from '@kvasir/testing';
+import { fcParameters, StepBuilder, samplingExtras } from '@kvasir/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
@@ -15,6 +15,7 @@ const slotOp = fc.oneof(
     seed: fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }),
     temperature: fc.constantFrom(0, 0.5, 1.25),
     stopIds: fc.array(id, { maxLength: 3 }),
+    extras: samplingExtras(8),
   }),
   fc.record({ kind: fc.constant('truncate' as const), slot: id, historyLength: id, numComputed: id }),
   fc.record({ kind: fc.constant('fork' as const), source: id, slot: id, choice: id }),
@@ -47,7 +48,7 @@ function write(content: {
 }): StepBatch {
   const step = new StepBuilder(content.stepId);
   for (const op of content.ops) {
-    if (op.kind === 'init') step.init({ ...op, maxLength: 9 });
+    if (op.kind === 'init') step.init({ ...op, ...op.extras, maxLength: 9 });
     else if (op.kind === 'truncate') step.truncate(op.slot, op.historyLength, op.numComputed);
     else if (op.kind === 'fork') step.fork(op.source, op.slot, op.choice);
     else step.release(op.slot);
@@ -65,6 +66,12 @@ function understood(records: StepRecords): unknown {
     slots: records.slotOps.map(({ slot }) => slot),
     histories: records.slotOps.map(({ history }) => [...history]),
     stopIds: records.slotOps.map(({ stopIds }) => [...stopIds]),
+    extras: records.slotOps.map((op) => [
+      [op.minP, op.typicalP, op.repetitionPenalty, op.presencePenalty, op.frequencyPenalty],
+      [...op.logitBias],
+      [...op.allowedIds],
+      op.badWords,
+    ]),
     seeds: records.slotOps.map(({ seed }) => seed),
     temperatures: records.slotOps.map(({ temperature }) => temperature),
     rows: records.rows.map(({ slot, numQuery, drafts }) => [slot, numQuery, [...drafts]]),
@@ -86,6 +93,12 @@ function meant({ stepId, ops, rows: planned, tables, copies }: Content): unknown
     slots: ops.map(({ slot }) => slot),
     histories: inits.map((op) => op?.history ?? []),
     stopIds: inits.map((op) => op?.stopIds ?? []),
+    extras: inits.map((op) => {
+      if (op === undefined) return [[0, 0, 0, 0, 0], [], [], []];
+      const { minP, typicalP, repetitionPenalty, presencePenalty, frequencyPenalty } = op.extras;
+      const numbers = [minP, typicalP, repetitionPenalty, presencePenalty, frequencyPenalty].map(Math.fround);
+      return [numbers, [...op.extras.logitBias], op.extras.allowedTokenIds ?? [], op.extras.badWords];
+    }),
     seeds: inits.map((op) => op?.seed ?? 0n),
     temperatures: inits.map((op) => op?.temperature ?? 0),
     rows: planned.map(({ slot, numKnown, drafts }) => [slot, numKnown + drafts.length, drafts]),

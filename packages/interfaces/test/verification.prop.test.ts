@@ -1,4 +1,4 @@
-import { fcParameters, StepBuilder } from '@kvasir/testing';
+import { fcParameters, type SamplingExtras, StepBuilder, samplingExtras } from '@kvasir/testing';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import {
@@ -11,7 +11,7 @@ import {
   withTables,
 } from './support/sessions.js';
 
-interface Sampling {
+interface Sampling extends SamplingExtras {
   readonly temperature: number;
   readonly topK: number;
   readonly topP: number;
@@ -80,19 +80,21 @@ describe.each(KINDS)('verification by position-keyed noise (%s)', (kind) => {
       fc.asyncProperty(
         fc.array(fc.nat({ max: 7 }), { minLength: 1, maxLength: 6 }),
         fc.integer({ min: 1, max: 14 }),
-        fc.record<Sampling>({
+        fc.record({
           temperature: fc.constantFrom(0, 0.7, 1.5),
           topK: fc.constantFrom(0, 2, 3),
           topP: fc.constantFrom(1, 0.6),
           seed: fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }),
           minLength: fc.nat({ max: 10 }),
           stopIds: fc.constantFrom([], [2], [3, 4]),
+          extras: samplingExtras(8),
         }),
         fc.array(fc.record({ numRight: fc.nat({ max: 3 }), wrong: fc.array(fc.nat({ max: 7 }), { maxLength: 2 }) }), {
           minLength: 1,
           maxLength: 5,
         }),
-        async (prompt, maxTokens, sampling, advice) => {
+        async (prompt, maxTokens, { extras, ...rest }, advice) => {
+          const sampling: Sampling = { ...rest, ...extras };
           const maxLength = prompt.length + maxTokens;
           const bounded = { ...sampling, minLength: Math.min(sampling.minLength, maxLength) };
           await using plain = await openSession(kind);

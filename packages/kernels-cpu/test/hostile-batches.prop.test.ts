@@ -20,6 +20,14 @@ function busyStep(stepId: number, running: number, starting: number, forked: num
     topP: 0.9,
     topK: 5,
     seed: 9n,
+    minP: 0.01,
+    typicalP: 0.9,
+    repetitionPenalty: 1.2,
+    presencePenalty: 0.5,
+    frequencyPenalty: 0.1,
+    logitBias: new Map([[9, 1.5]]),
+    allowedTokenIds: Array.from({ length: 40 }, (_, id) => id),
+    badWords: [[11], [3, 4, 12]],
   });
   step.fork(starting, forked, 1, 10n);
   for (const slot of [starting, forked]) step.table(slot, 0, 0, blocks(slot, 0)).table(slot, 1, 0, blocks(slot, 1));

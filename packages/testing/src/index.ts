@@ -17,7 +17,13 @@ export {
 } from './goldens/goldens.js';
 export { expectReached } from './property/expect-reached.js';
 export { fcParameters } from './property/fast-check-parameters.js';
-export { samplingExtras, type TinyRequest, type TinyRequestBounds, tinyRequest } from './property/requests.js';
+export {
+  type SamplingExtras,
+  samplingExtras,
+  type TinyRequest,
+  type TinyRequestBounds,
+  tinyRequest,
+} from './property/requests.js';
 export { type InitOp, type OutputSpec, StepBuilder } from './step/step-builder.js';
 export { createTinyModel, type TinyModel } from './tiny-model/create-tiny-model.js';
 export { seededRandom } from './tiny-model/random.js';

@@ -1,5 +1,5 @@
 import { openModel } from '@kvasir/model';
-import { fcParameters, type GoldenModel, readGoldens, type TinyRequest } from '@kvasir/testing';
+import { fcParameters, type GoldenModel, readGoldens, samplingExtras, type TinyRequest } from '@kvasir/testing';
 import { loadTokenizer } from '@kvasir/tokenizer';
 import fc from 'fast-check';
 import { expect } from 'vitest';
@@ -53,22 +53,15 @@ export async function checkRealModel(
       topP: fc.constantFrom(1, 0.9),
       seed: fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }),
       ignoreEos: fc.constant(true),
-      minP: fc.constant(0),
-      typicalP: fc.constant(1),
-      repetitionPenalty: fc.constant(1),
-      presencePenalty: fc.constant(0),
-      frequencyPenalty: fc.constant(0),
-      logitBias: fc.constant(new Map<number, number>()),
-      allowedTokenIds: fc.constant(undefined),
-      badWords: fc.constant([]),
+      extras: samplingExtras(program.vocabSize),
       minTokens: fc.constant(0),
       logprobs: fc.constantFrom(0, 4),
       promptLogprobs: fc.constantFrom(undefined, undefined, 0),
       stopTokenIds: fc.constant<number[]>([]),
     })
-    .map(({ text, from, length, ...rest }): TinyRequest => {
+    .map(({ text, from, length, extras, ...rest }): TinyRequest => {
       const ids = texts[text]!;
-      return { ...rest, prompt: Array.from({ length }, (_, i) => ids[(from + i) % ids.length]!) };
+      return { ...rest, ...extras, prompt: Array.from({ length }, (_, i) => ids[(from + i) % ids.length]!) };
     });
 
   const shape = fc.record({

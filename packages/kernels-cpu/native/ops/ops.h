@@ -70,9 +70,8 @@ struct SampleParams {
   int32_t top_k;      // 0: off
   uint64_t seed;
   int64_t position;   // position the sampled token will have
-  // Ids that are impossible here (EOS and stop ids before the minimum length).
-  const int32_t* banned;
-  int32_t num_banned;
+  float min_p = 0;      // 0: off
+  float typical_p = 1;  // 1: off
 };
 
 struct TokenLogprob {
@@ -99,8 +98,8 @@ struct OpKernels {
   void (*attention_item)(const AttentionArgs& args, const AttentionItem& item, uint8_t* scratch);
   size_t (*attention_scratch_bytes)(const KvLayout& layout, int32_t num_heads);
 
-  // Draws one token: order is banned ids, temperature, top-k, top-p, argmax of logit / temperature + Gumbel noise;
-  // greedy is the argmax (lowest id on ties). `scratch` is sample_scratch_bytes(vocab).
+  // Draws one token: order is temperature, min-p, top-k, top-p, typical-p, argmax of logit / temperature + Gumbel noise;
+  // greedy is the argmax (lowest id on ties). -1 when no logit is above -inf. `scratch` is sample_scratch_bytes(vocab).
   int32_t (*sample)(const float* logits, int64_t vocab, const SampleParams& params, uint8_t* scratch);
   size_t (*sample_scratch_bytes)(int64_t vocab);
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "sample_slot.h"
+
 namespace kvasir {
 namespace {
 
@@ -38,7 +40,7 @@ ModelRunner::ModelRunner(const SessionSpec& session, const ProgramSpec& program,
 
 size_t ModelRunner::work_bytes(const SessionSpec& session, const ProgramSpec& program, const CompiledProgram& compiled) {
   const OpKernels& ops = op_kernels(session.isa);
-  size_t bytes = ops.sample_scratch_bytes(program.vocab_size);
+  size_t bytes = sample_slot_scratch_bytes(ops, program.vocab_size);
   for (const Phase& phase : compiled.phases) {
     if (phase.kind != PhaseKind::attention) continue;
     const KvLayout& layout = compiled.kv_layouts[static_cast<size_t>(phase.attention.layer)];

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "kvasir/check.h"
+#include "sample_slot.h"
 
 namespace kvasir {
 namespace {
@@ -53,7 +54,8 @@ CpuSession::CpuSession(SessionSpec spec) : spec_(std::move(spec)), slots_(spec_)
   // Results are held once for each step in flight here, and read from one arena more in JavaScript.
   const int64_t result_bytes = (2 * spec_.max_in_flight + 1) * StepResultBuffers::bytes(spec_);
   const int64_t top_bytes = int64_t{spec_.max_outputs} * spec_.max_top_logprobs * static_cast<int64_t>(sizeof(TokenLogprob));
-  plan_.scratch_bytes = arena_bytes + shared_bytes_ + spec_.num_threads * (local_bytes_ + work_bytes_) + result_bytes + top_bytes;
+  plan_.scratch_bytes = arena_bytes + shared_bytes_ + spec_.num_threads * (local_bytes_ + work_bytes_) + result_bytes + top_bytes +
+                        SlotTable::sampling_bytes(spec_);
   KVASIR_CHECK(plan_.block_bytes <= (int64_t{1} << 50) / spec_.num_blocks, "ERR_INVALID_ARGUMENT", spec_.num_blocks, " blocks of ",
                plan_.block_bytes, " bytes are more than an address space: lower numBlocks");
 }
@@ -215,22 +217,7 @@ void CpuSession::sample(const StagedOutput& output, const float* logits, uint8_t
   const OpKernels& ops = op_kernels(spec_.isa);
   int32_t token = output.target;
   const int64_t vocab = spec_.programs[static_cast<size_t>(output.program)].vocab_size;
-  if (output.kind == OutputKind::sample) {
-    const Slot& slot = *output.sampled;
-    // Drafts before this output count as if accepted: positions then are what they will be.
-    const int64_t position = static_cast<int64_t>(slot.history.size()) + output.draft_index;
-    SampleParams params{};
-    params.temperature = slot.temperature;
-    params.top_p = slot.top_p;
-    params.top_k = slot.top_k;
-    params.seed = slot.seed;
-    params.position = position;
-    if (position < slot.min_length) {
-      params.banned = slot.banned.data();
-      params.num_banned = static_cast<int32_t>(slot.banned.size());
-    }
-    token = ops.sample(logits, vocab, params, scratch);
-  }
+  if (output.kind == OutputKind::sample) token = sample_slot(ops, *output.sampled, output.drafts, logits, vocab, scratch);
   record[0] = token;
   if (!output.wants_logprobs) return;
   TokenLogprob chosen{};
@@ -260,7 +247,7 @@ void CpuSession::finish_row(const StagedStep& step, size_t index, StepResultBuff
     int32_t* record = &result.outputs[static_cast<size_t>(i) * kResultWords];
     Slot& slot = *output.sampled;
     if (&slot != &owner) slot.num_computed = row.start + row.num_tokens();
-    if (slot.end_reason != EndReason::none || output.draft_index > num_accepted) {
+    if (slot.end_reason != EndReason::none || output.drafts.size() > num_accepted) {
       std::fill_n(record, kResultWords, 0);
       record[0] = -1;
       std::fill_n(result.top_ids.begin() + output.top_offset, output.top_k, -1);
@@ -269,8 +256,8 @@ void CpuSession::finish_row(const StagedStep& step, size_t index, StepResultBuff
     }
     slot.append(record[0], spec_.eos_token_ids);
     record[3] = static_cast<int32_t>(slot.end_reason);
-    const bool is_draft = &slot == &owner && output.draft_index < static_cast<int32_t>(row.drafts.size());
-    if (is_draft && row.drafts[output.draft_index] == record[0]) num_accepted++;
+    const bool is_draft = &slot == &owner && output.drafts.size() < row.drafts.size();
+    if (is_draft && row.drafts[output.drafts.size()] == record[0]) num_accepted++;
   }
   if (!row.skipped) owner.num_computed = row.start + row.num_known + num_accepted;
   int32_t* record = &result.rows[index * kRowResultWords];

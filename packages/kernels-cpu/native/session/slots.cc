@@ -32,10 +32,18 @@ void check_token(int32_t id, int32_t vocab_size, const char* what, int32_t at_wo
 
 void Slot::append(int32_t token, const std::vector<int32_t>& eos_token_ids) {
   history.push_back(token);
+  if (counts != nullptr) counts->add(token, 1);
   const auto contains = [token](const std::vector<int32_t>& ids) { return std::find(ids.begin(), ids.end(), token) != ids.end(); };
   if (!ignore_eos && contains(eos_token_ids)) end_reason = EndReason::eos;
   else if (contains(stop_ids)) end_reason = EndReason::stop_token;
   else if (static_cast<int32_t>(history.size()) >= max_length) end_reason = EndReason::length;
+}
+
+void Slot::count_tokens(int32_t vocab_size) {
+  if (rules == nullptr || !rules->counts()) return;
+  counts = std::make_shared<TokenCounts>(max_length, vocab_size);
+  const auto length = static_cast<int32_t>(history.size());
+  for (int32_t i = rules->counts_prompt() ? 0 : prompt_length; i < length; i++) counts->add(history[static_cast<size_t>(i)], i < prompt_length ? 0 : 1);
 }
 
 SlotTable::SlotTable(const SessionSpec& session) : session_(session) {
@@ -44,6 +52,13 @@ SlotTable::SlotTable(const SessionSpec& session) : session_(session) {
   staged_index_.assign(size, -1);
   fork_source_.assign(size, -1);
   row_of_slot_.assign(size, -1);
+}
+
+int64_t SlotTable::sampling_bytes(const SessionSpec& session) {
+  int64_t bytes = 0;
+  for (const ProgramSpec& program : session.programs)
+    bytes = std::max(bytes, SamplingRules::max_bytes(program.vocab_size) + TokenCounts::bytes(session.max_model_len, program.vocab_size));
+  return session.max_slots * bytes;
 }
 
 Slot* SlotTable::find(int32_t slot) {
@@ -131,6 +146,7 @@ void SlotTable::apply_slot_op(const StepWords& words, int32_t index) {
       auto copy = std::make_unique<Slot>(touch(source, "fork", at));
       copy->history.reserve(static_cast<size_t>(copy->max_length));
       copy->seed = static_cast<uint32_t>(record[slot_op::seed_low]) | static_cast<uint64_t>(static_cast<uint32_t>(record[slot_op::seed_high])) << 32;
+      if (copy->counts != nullptr) copy->counts = std::make_shared<TokenCounts>(*copy->counts);
       for (std::vector<int32_t>& table : copy->tables) table.clear();
       put(slot, std::move(copy));
       fork_source_[static_cast<size_t>(slot)] = source;
@@ -175,6 +191,7 @@ std::unique_ptr<Slot> SlotTable::start_slot(const StepWords& words, const int32_
   slot->program = program;
   slot->history.reserve(static_cast<size_t>(record[slot_op::max_length]));
   slot->history.assign(history.begin(), history.end());
+  slot->prompt_length = record[slot_op::prompt_length];
   slot->num_computed = record[slot_op::num_computed];
   slot->max_length = record[slot_op::max_length];
   slot->min_length = record[slot_op::min_length];
@@ -186,11 +203,12 @@ std::unique_ptr<Slot> SlotTable::start_slot(const StepWords& words, const int32_
   KVASIR_CHECK_STEP(std::isfinite(slot->temperature) && slot->temperature >= 0, "init: temperature is ", slot->temperature,
                     ", expected 0 or more (record at word ", at, ")");
   KVASIR_CHECK_STEP(slot->top_p > 0 && slot->top_p <= 1, "init: topP is ", slot->top_p, ", expected more than 0, at most 1 (record at word ", at, ")");
-  const int32_t off[][2] = {{slot_op::min_p, 0}, {slot_op::typical_p, 0x3f800000}, {slot_op::repetition_penalty, 0x3f800000}, {slot_op::presence_penalty, 0},
-                            {slot_op::frequency_penalty, 0}, {slot_op::bias_length, 0}, {slot_op::allowed_length, 0}, {slot_op::bad_words_length, 0}};
-  for (const auto& [field, value] : off) {
-    KVASIR_CHECK(record[field] == value, "ERR_UNSUPPORTED", "init: word ", field, " of the record is ", record[field], ", which this backend does not build yet (record at word ", at, ")");
-  }
+  slot->min_p = float_of(record[slot_op::min_p]);
+  slot->typical_p = float_of(record[slot_op::typical_p]);
+  KVASIR_CHECK_STEP(slot->min_p >= 0 && slot->min_p <= 1, "init: minP is ", slot->min_p, ", expected 0 to 1 (record at word ", at, ")");
+  KVASIR_CHECK_STEP(slot->typical_p > 0 && slot->typical_p <= 1, "init: typicalP is ", slot->typical_p, ", expected more than 0, at most 1 (record at word ", at, ")");
+  slot->rules = read_sampling_rules(words, record, spec.vocab_size, at);
+  slot->count_tokens(spec.vocab_size);
   slot->stop_ids.assign(stop_ids.begin(), stop_ids.end());
   slot->banned = session_.eos_token_ids;
   slot->banned.insert(slot->banned.end(), stop_ids.begin(), stop_ids.end());
@@ -205,6 +223,9 @@ void SlotTable::truncate(Slot& slot, const int32_t* record, int32_t at) {
                     record[slot_op::slot], " to ", length, " tokens, ", computed, " computed: it has ", have, " and ", slot.num_computed,
                     " (record at word ", at, ")");
   slot.history.resize(static_cast<size_t>(length));
+  // What is sampled from here on is output.
+  slot.prompt_length = std::min(slot.prompt_length, length);
+  slot.count_tokens(session_.programs[static_cast<size_t>(slot.program)].vocab_size);
   slot.num_computed = computed;
   slot.end_reason = EndReason::none;
 }
@@ -382,7 +403,7 @@ void SlotTable::check_samples(const StepWords& words, int32_t row_index) {
                         ": a second sample for slot ", out.slot, " at token ", out.token_index, " (record at word ", at, ")");
     }
     out.sampled = find(out.slot);
-    out.draft_index = out.token_index - first_sample;
+    out.drafts = owner.drafts.slice(0, out.token_index - first_sample);
     if (own) num_samples++;
   }
   KVASIR_CHECK_STEP(num_drafts == 0 || num_samples == num_drafts + 1, "row ", row_index, " has ", num_samples, " samples, expected ", num_drafts + 1,

@@ -8,13 +8,16 @@
 #include <vector>
 
 #include "program.h"
+#include "sampling_rules.h"
 #include "step_words.h"
+#include "token_counts.h"
 
 namespace kvasir {
 
 struct Slot {
   int32_t program = 0;
   std::vector<int32_t> history;
+  int32_t prompt_length = 0;  // tokens of the history before the output
   int32_t num_computed = 0;
   int32_t min_length = 0;
   int32_t max_length = 0;
@@ -23,6 +26,12 @@ struct Slot {
   float temperature = 0;
   float top_p = 1;
   int32_t top_k = 0;
+  float min_p = 0;
+  float typical_p = 1;
+  std::shared_ptr<const SamplingRules> rules;  // null: none
+  // Of the history; null when no rule asks for them. Shared by the copies of a slot that a step makes, and changed only by append(),
+  // after which the step is always published; forks have their own.
+  std::shared_ptr<TokenCounts> counts;
   std::vector<int32_t> stop_ids;
   // What cannot be sampled while the history is short: EOS ids of the session, then stop ids.
   std::vector<int32_t> banned;
@@ -31,6 +40,8 @@ struct Slot {
 
   // Appends a sampled token and decides whether the slot ends with it.
   void append(int32_t token, const std::vector<int32_t>& eos_token_ids);
+  // Counts the history anew.
+  void count_tokens(int32_t vocab_size);
 };
 
 // One output of a row, resolved.
@@ -40,7 +51,7 @@ struct StagedOutput {
   int32_t token_index = 0;  // in its row
   int32_t slot = -1;        // sampled for
   Slot* sampled = nullptr;  // that slot; only for samples of rows that run
-  int32_t draft_index = 0;  // drafts of the row before this output
+  Span<const int32_t> drafts;  // of the row, before this output
   int32_t program = 0;      // of its row
   int32_t target = 0;
   int32_t top_k = 0;
@@ -76,6 +87,8 @@ struct StagedStep {
 class SlotTable {
  public:
   explicit SlotTable(const SessionSpec& session);
+  // Most bytes that rules and counts of all slots take.
+  static int64_t sampling_bytes(const SessionSpec& session);
 
   // Throws ERR_INVALID_STEP (or ERR_UNSUPPORTED for transfers that leave the pool); nothing has changed then.
   // The result points into `words` and into this table until the next call.

@@ -117,15 +117,16 @@ void sampling(const OpKernels& path) {
       const auto logits = random.normals(vocab, spread);
       const auto each = [&](const char* name, SampleParams p) {
         const double time = microseconds([&] { p.position++; path.sample(logits.data(), vocab, p, scratch.data()); });
-        std::printf("  %-6s sample V %6lld spread %3.1f %-18s %9.1f us\n", path.name, static_cast<long long>(vocab), spread, name, time);
+        std::printf("  %-6s sample V %6lld spread %3.1f %-20s %9.1f us\n", path.name, static_cast<long long>(vocab), spread, name, time);
       };
-      const int32_t banned[] = {5};
-      each("greedy", {0, 1, 0, 1, 0, nullptr, 0});
-      each("T 1", {1, 1, 0, 1, 0, nullptr, 0});
-      each("T 1, banned", {1, 1, 0, 1, 0, banned, 1});
-      each("T 0.8 k 40", {0.8f, 1, 40, 1, 0, nullptr, 0});
-      each("T 0.8 p 0.95", {0.8f, 0.95f, 0, 1, 0, nullptr, 0});
-      each("T 0.8 k 40 p 0.95", {0.8f, 0.95f, 40, 1, 0, nullptr, 0});
+      each("greedy", {0, 1, 0, 1, 0});
+      each("T 1", {1, 1, 0, 1, 0});
+      each("T 0.8 k 40", {0.8f, 1, 40, 1, 0});
+      each("T 0.8 p 0.95", {0.8f, 0.95f, 0, 1, 0});
+      each("T 0.8 k 40 p 0.95", {0.8f, 0.95f, 40, 1, 0});
+      each("T 1 min-p 0.05", {1, 1, 0, 1, 0, 0.05f});
+      each("T 1 typical 0.9", {1, 1, 0, 1, 0, 0, 0.9f});
+      each("T 1 k 40 typical 0.9", {1, 1, 40, 1, 0, 0, 0.9f});
       TokenLogprob chosen, top[20];
       const double time = microseconds([&] { path.logprobs(logits.data(), vocab, 77, 20, &chosen, top, scratch.data()); });
       std::printf("  %-6s logprobs, 20                              %9.1f us\n", path.name, time);

@@ -32,6 +32,29 @@ struct Drawn {
   double margin;  // how far the decision was from another one
 };
 
+// The definition: information content nearest to the entropy first, up to the mass, all of an equal distance together.
+void keep_typical(std::vector<int32_t>& order, const std::vector<double>& logits, const SampleParams& p, double& margin) {
+  double total = 0, entropy = 0;
+  for (int32_t id : order) total += std::exp((logits[id] - logits[order[0]]) / p.temperature);
+  const auto log_probability = [&](int32_t id) { return (logits[id] - logits[order[0]]) / p.temperature - std::log(total); };
+  for (int32_t id : order) entropy -= std::exp(log_probability(id)) * log_probability(id);
+  const auto distance = [&](int32_t id) { return std::fabs(-log_probability(id) - entropy); };
+  std::vector<int32_t> nearest = order;
+  std::stable_sort(nearest.begin(), nearest.end(), [&](int32_t a, int32_t b) { return distance(a) < distance(b); });
+  double sum = 0;
+  size_t kept = 0;
+  // Equal logits are as far away; others that are within rounding cannot be told apart.
+  while (kept < nearest.size() && sum < p.typical_p) {
+    sum += std::exp(log_probability(nearest[kept++]));
+    const bool is_border = kept == nearest.size() || logits[nearest[kept]] != logits[nearest[kept - 1]];
+    if (is_border) margin = std::min(margin, std::fabs(sum - p.typical_p) * 20);
+  }
+  while (kept < nearest.size() && logits[nearest[kept]] == logits[nearest[kept - 1]]) kept++;
+  if (kept < nearest.size()) margin = std::min(margin, std::fabs(distance(nearest[kept]) - distance(nearest[kept - 1])) / (1 + std::fabs(logits[order[0]]) / p.temperature));
+  nearest.resize(kept);
+  order = nearest;
+}
+
 // Everything in double over a full sort.
 Drawn oracle(const std::vector<float>& raw, const SampleParams& p) {
   std::vector<double> logits(raw.begin(), raw.end());
@@ -39,13 +62,17 @@ Drawn oracle(const std::vector<float>& raw, const SampleParams& p) {
     if (std::isnan(x)) x = -INFINITY;
   std::vector<int32_t> order;
   for (int32_t id = 0; id < static_cast<int32_t>(raw.size()); id++)
-    if (std::find(p.banned, p.banned + p.num_banned, id) == p.banned + p.num_banned) order.push_back(id);
+    if (logits[id] > -INFINITY) order.push_back(id);
+  if (order.empty()) return {-1, INFINITY};
   std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return logits[a] > logits[b]; });
-  if (logits[order[0]] == -INFINITY) return {order[0], INFINITY};
   if (p.temperature == 0 || logits[order[0]] == INFINITY) return {order[0], INFINITY};
-  while (logits[order.back()] == -INFINITY) order.pop_back();
-  if (p.top_k > 0 && static_cast<size_t>(p.top_k) < order.size()) order.resize(static_cast<size_t>(p.top_k));
   double margin = INFINITY;
+  if (p.min_p > 0) {
+    const auto ratio = [&](int32_t id) { return std::exp((logits[id] - logits[order[0]]) / p.temperature); };
+    for (size_t i = 1; i < order.size(); i++) margin = std::min(margin, std::fabs(std::log(ratio(order[i]) / p.min_p)));
+    while (order.size() > 1 && ratio(order.back()) < p.min_p) order.pop_back();
+  }
+  if (p.top_k > 0 && static_cast<size_t>(p.top_k) < order.size()) order.resize(static_cast<size_t>(p.top_k));
   if (p.top_p < 1) {
     double total = 0, sum = 0;
     for (int32_t id : order) total += std::exp((logits[id] - logits[order[0]]) / p.temperature);
@@ -56,6 +83,7 @@ Drawn oracle(const std::vector<float>& raw, const SampleParams& p) {
     }
     order.resize(std::max<size_t>(kept, 1));
   }
+  if (p.typical_p < 1) keep_typical(order, logits, p, margin);
   int32_t best = -1;
   double most = -INFINITY, second = -INFINITY;
   for (int32_t id : order) {
@@ -108,7 +136,7 @@ void noise_order() {
   for (int i = 0; i < 3000; i++) {
     const int64_t vocab = random.between(2, 400);
     const std::vector<float> logits(static_cast<size_t>(vocab), 0.0f);
-    const SampleParams p{1.0f, 1.0f, 0, random.bits(), random.between(0, 1) ? random.between(0, 4096) : random.between(0, int64_t{1} << 33), nullptr, 0};
+    const SampleParams p{1.0f, 1.0f, 0, random.bits(), random.between(0, 1) ? random.between(0, 4096) : random.between(0, int64_t{1} << 33)};
     uint32_t most = 0;
     int32_t expected = 0;
     for (int32_t id = 0; id < vocab; id++) {
@@ -136,12 +164,11 @@ void against_oracle() {
     if (random.unit() < 0.2)
       for (float& x : logits)
         if (random.unit() < 0.3) x = random.unit() < 0.5 ? -INFINITY : NAN;
-    std::vector<int32_t> banned;
-    if (random.unit() < 0.4 && vocab > 4)
-      for (int j = 0; j < 3; j++) banned.push_back(static_cast<int32_t>(random.unit() < 0.5 ? std::max_element(logits.begin(), logits.end(), [](float a, float b) { return !std::isnan(b) && (std::isnan(a) || a < b); }) - logits.begin() : random.between(0, vocab - 1)));
-    SampleParams p{random.unit() < 0.1 ? 0.0f : static_cast<float>(0.1 + random.unit() * 2), 1.0f, 0, random.bits(), random.between(0, 100000), banned.data(), static_cast<int32_t>(banned.size())};
+    SampleParams p{random.unit() < 0.1 ? 0.0f : static_cast<float>(0.1 + random.unit() * 2), 1.0f, 0, random.bits(), random.between(0, 100000)};
     if (random.unit() < 0.5) p.top_k = static_cast<int32_t>(random.unit() < 0.2 ? random.between(1, vocab + 3) : random.between(1, 60));
     if (random.unit() < 0.5) p.top_p = static_cast<float>(random.unit() < 0.2 ? random.unit() * 0.1 : random.unit());
+    if (random.unit() < 0.3) p.min_p = static_cast<float>(random.unit() < 0.1 ? 1 : random.unit() * random.unit());
+    if (random.unit() < 0.3) p.typical_p = static_cast<float>(0.02 + 0.97 * random.unit());
     const Drawn expected = oracle(logits, p);
     const int32_t id = draw(logits, p);
     if (expected.margin < 2e-5) {
@@ -149,8 +176,8 @@ void against_oracle() {
       continue;
     }
     decided++;
-    CHECK(id == expected.id, "case %d: V %lld T %g k %d p %g banned %zu: drew %d, expected %d (margin %g)", i, static_cast<long long>(vocab), static_cast<double>(p.temperature), p.top_k,
-          static_cast<double>(p.top_p), banned.size(), id, expected.id, expected.margin);
+    CHECK(id == expected.id, "case %d: V %lld T %g k %d p %g min-p %g typical %g: drew %d, expected %d (margin %g)", i, static_cast<long long>(vocab), static_cast<double>(p.temperature), p.top_k,
+          static_cast<double>(p.top_p), static_cast<double>(p.min_p), static_cast<double>(p.typical_p), id, expected.id, expected.margin);
   }
   CHECK(decided > 20 * left_out, "%lld cases too near to call, %lld decided", static_cast<long long>(left_out), static_cast<long long>(decided));
 }
@@ -161,7 +188,7 @@ void large_vocabularies() {
     for (double spread : {0.05, 3.0}) {
       auto logits = random.normals(vocab, spread);
       for (const auto& [k, top_p] : std::vector<std::pair<int32_t, float>>{{0, 1.0f}, {40, 1.0f}, {0, 0.95f}, {0, 0.3f}, {5000, 0.9f}, {static_cast<int32_t>(vocab) - 1, 1.0f}}) {
-        SampleParams p{0.8f, top_p, k, random.bits(), 77, nullptr, 0};
+        SampleParams p{0.8f, top_p, k, random.bits(), 77};
         const Drawn expected = oracle(logits, p);
         const int32_t id = draw(logits, p);
         CHECK(id == expected.id || expected.margin < 2e-5, "V %lld k %d p %g: drew %d, expected %d (margin %g)", static_cast<long long>(vocab), k, static_cast<double>(top_p), id, expected.id, expected.margin);
@@ -170,23 +197,15 @@ void large_vocabularies() {
 }
 
 void edges() {
-  const SampleParams greedy{0, 1, 0, 1, 0, nullptr, 0}, sampled{1, 0.9f, 5, 1, 0, nullptr, 0};
-  CHECK(draw({NAN, NAN, NAN}, greedy) == 0, "all NaN");
-  CHECK(draw({NAN, NAN, NAN}, sampled) == 0, "all NaN");
-  CHECK(draw({-INFINITY, -INFINITY}, sampled) == 0, "all -inf");
+  const SampleParams greedy{0, 1, 0, 1, 0}, sampled{1, 0.9f, 5, 1, 0};
+  CHECK(draw({NAN, NAN, NAN}, greedy) == -1, "all NaN");
+  CHECK(draw({NAN, NAN, NAN}, sampled) == -1, "all NaN");
+  CHECK(draw({-INFINITY, -INFINITY}, sampled) == -1, "all -inf");
   CHECK(draw({NAN, -3e38f, NAN}, sampled) == 1, "one number");
   CHECK(draw({0, INFINITY, 5, INFINITY}, sampled) == 1, "+inf");
   CHECK(draw({-0.0f, 0.0f, -0.0f}, greedy) == 0, "zeros tie whatever their sign");
   CHECK(draw({1, 2, 2, 1}, greedy) == 1, "lowest id of a tie");
-  const int32_t first_two[] = {0, 1, -5, 99};
-  SampleParams p = greedy;
-  p.banned = first_two;
-  p.num_banned = 4;
-  CHECK(draw({9, 8, NAN}, p) == 2, "NaN but allowed");
-  CHECK(draw({9, 8, 1, 2}, p) == 3, "banned");
-  p.temperature = 1;
-  CHECK(draw({9, 8, NAN, NAN}, p) == 2, "lowest allowed");
-  p = sampled;
+  SampleParams p = sampled;
   p.top_p = 0;
   p.top_k = 0;
   for (uint64_t seed = 0; seed < 50; seed++) {
@@ -196,10 +215,10 @@ void edges() {
   p.temperature = 1e-30f;
   CHECK(draw({1, 1.001f, 1}, p) == 1, "temperature near 0");
   // Two numbers that tie: top-k keeps the lower id.
-  p = {1, 1, 1, 0, 0, nullptr, 0};
+  p = {1, 1, 1, 0, 0};
   for (p.seed = 0; p.seed < 50; p.seed++) CHECK(draw({1, 3, 3, 3}, p) == 1, "top-k of ties");
   // Nucleus of ties: 0.5 of four equal tokens is the first two, and both are drawn.
-  p = {1, 0.5f, 0, 0, 0, nullptr, 0};
+  p = {1, 0.5f, 0, 0, 0};
   int seen[4] = {};
   for (p.seed = 0; p.seed < 200; p.seed++) seen[draw({3, 3, 3, 3}, p)]++;
   CHECK(seen[0] > 60 && seen[1] > 60 && seen[2] == 0 && seen[3] == 0, "nucleus of ties: %d %d %d %d", seen[0], seen[1], seen[2], seen[3]);
@@ -225,7 +244,7 @@ void frequencies() {
     std::vector<int> seen(20, 0);
     for (int i = 0; i < draws; i++) {
       // Positions of one seed and seeds at one position must both look independent.
-      const SampleParams p{s.temperature, s.top_p, s.top_k, i % 2 ? 42u : static_cast<uint64_t>(i), i % 2 ? i : 7, nullptr, 0};
+      const SampleParams p{s.temperature, s.top_p, s.top_k, i % 2 ? 42u : static_cast<uint64_t>(i), i % 2 ? i : 7};
       seen[draw(*paths().back(), logits, p)]++;
     }
     double chi = 0;

@@ -30,10 +30,23 @@ class Batch {
     const float top_p = 0.9f;
     std::memcpy(&op[slot_op::temperature], &temperature, 4);
     std::memcpy(&op[slot_op::top_p], &top_p, 4);
-    const float off = 1.0f;
-    std::memcpy(&op[slot_op::typical_p], &off, 4);
-    std::memcpy(&op[slot_op::repetition_penalty], &off, 4);
+    const float typical_p = 0.95f, repetition = 1.2f, presence = 0.3f, bias = 0.5f;
+    std::memcpy(&op[slot_op::typical_p], &typical_p, 4);
+    std::memcpy(&op[slot_op::repetition_penalty], &repetition, 4);
+    std::memcpy(&op[slot_op::presence_penalty], &presence, 4);
     append(kTokens, history);
+    const auto add = [&](slot_op::Field offset, slot_op::Field length, const std::vector<int32_t>& words) {
+      op[offset] = static_cast<int32_t>(sections_[kTokens].size());
+      op[length] = static_cast<int32_t>(words.size());
+      append(kTokens, words);
+    };
+    int32_t bias_bits;
+    std::memcpy(&bias_bits, &bias, 4);
+    add(slot_op::bias_offset, slot_op::bias_length, {5, bias_bits, 2, bias_bits});
+    std::vector<int32_t> allowed(kVocab - 1);
+    for (int i = 0; i < kVocab - 1; i++) allowed[static_cast<size_t>(i)] = i;
+    add(slot_op::allowed_offset, slot_op::allowed_length, allowed);
+    add(slot_op::bad_words_offset, slot_op::bad_words_length, {1, 7, 2, 3, 4});
     append(kSlotOps, op);
     for (int group = 0; group < 2; group++) table(slot, group);
     return *this;

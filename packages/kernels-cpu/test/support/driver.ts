@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { RESULT_WORDS, ROW_RESULT_WORDS, type StepResult } from '@kvasir/interfaces';
-import { StepBuilder } from '@kvasir/testing';
+import { type SamplingExtras, StepBuilder } from '@kvasir/testing';
 import type { TinySession } from './tiny-session.js';
 
 /** What one sequence is and how it is scheduled; the second half must not show in what it says. */
-export interface PlannedSequence {
+export interface PlannedSequence extends SamplingExtras {
   readonly prompt: readonly number[];
   readonly numTokens: number;
   readonly temperature: number;

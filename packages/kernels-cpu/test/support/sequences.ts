@@ -1,9 +1,10 @@
+import { samplingExtras } from '@kvasir/testing';
 import fc from 'fast-check';
 import type { PlannedSequence } from './driver.js';
 
 /** Any sequence over a vocabulary; `maxLength` bounds prompt and output together. */
 export function plannedSequence(vocabSize: number, maxLength: number): fc.Arbitrary<PlannedSequence> {
-  return fc.record({
+  const sequence = fc.record({
     prompt: fc.array(fc.nat({ max: vocabSize - 1 }), { minLength: 1, maxLength: maxLength - 12 }),
     numTokens: fc.integer({ min: 1, max: 10 }),
     temperature: fc.constantFrom(0, 0.7, 1.5),
@@ -14,6 +15,7 @@ export function plannedSequence(vocabSize: number, maxLength: number): fc.Arbitr
     chunk: fc.integer({ min: 1, max: maxLength }),
     drafts: fc.constant([]),
   });
+  return fc.tuple(sequence, samplingExtras(vocabSize)).map(([base, extras]) => ({ ...base, ...extras }));
 }
 
 /** The same sequence, undisturbed: from the first step, its prompt in one piece, without drafts. */

@@ -1,12 +1,7 @@
 import fc from 'fast-check';
 
-/** A request in plain numbers, for a tiny vocabulary. */
-export interface TinyRequest {
-  readonly prompt: readonly number[];
-  readonly maxTokens: number;
-  readonly temperature: number;
-  readonly topK: number;
-  readonly topP: number;
+/** The sampling parameters besides temperature, top-k and top-p. */
+export interface SamplingExtras {
   readonly minP: number;
   readonly typicalP: number;
   readonly repetitionPenalty: number;
@@ -15,6 +10,15 @@ export interface TinyRequest {
   readonly logitBias: ReadonlyMap<number, number>;
   readonly allowedTokenIds: readonly number[] | undefined;
   readonly badWords: readonly (readonly number[])[];
+}
+
+/** A request in plain numbers, for a tiny vocabulary. */
+export interface TinyRequest extends SamplingExtras {
+  readonly prompt: readonly number[];
+  readonly maxTokens: number;
+  readonly temperature: number;
+  readonly topK: number;
+  readonly topP: number;
   readonly seed: bigint;
   readonly ignoreEos: boolean;
   readonly minTokens: number;
@@ -30,11 +34,11 @@ export interface TinyRequestBounds {
   readonly maxTokens: number;
 }
 
-/** The sampling parameters besides temperature, top-k and top-p; each is off more often than not. */
-export function samplingExtras(vocabSize: number) {
+/** Each is off more often than not. */
+export function samplingExtras(vocabSize: number): fc.Arbitrary<SamplingExtras> {
   const token = fc.nat({ max: vocabSize - 1 });
   const bias = fc.tuple(token, fc.constantFrom(-100, -2, 0.5, 3));
-  return {
+  return fc.record({
     minP: fc.constantFrom(0, 0, 0, 0.1, 0.6),
     typicalP: fc.constantFrom(1, 1, 1, 0.9, 0.4),
     repetitionPenalty: fc.constantFrom(1, 1, 1, 1.3, 0.8),
@@ -51,7 +55,7 @@ export function samplingExtras(vocabSize: number) {
       { weight: 2, arbitrary: fc.constant([]) },
       { weight: 1, arbitrary: fc.array(fc.array(token, { minLength: 1, maxLength: 2 }), { maxLength: 3 }) },
     ),
-  };
+  });
 }
 
 /** Requests whose prompts often share a prefix, so that caches hit and copies are needed. */
@@ -66,7 +70,7 @@ export function tinyRequest(bounds: TinyRequestBounds): fc.Arbitrary<TinyRequest
       temperature: fc.constantFrom(0, 0.5, 1, 2),
       topK: fc.constantFrom(0, 0, 1, 3),
       topP: fc.constantFrom(1, 1, 0.5, 0.9),
-      ...samplingExtras(bounds.vocabSize),
+      extras: samplingExtras(bounds.vocabSize),
       seed: fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }),
       ignoreEos: fc.boolean(),
       minTokens: fc.nat({ max: 2 }),
@@ -74,8 +78,9 @@ export function tinyRequest(bounds: TinyRequestBounds): fc.Arbitrary<TinyRequest
       promptLogprobs: fc.constantFrom(undefined, undefined, undefined, 0, 2),
       stopTokenIds: fc.constantFrom([], [], [4], [5, 6]),
     })
-    .map(({ head, tail, ...rest }) => ({
+    .map(({ head, tail, extras, ...rest }) => ({
       ...rest,
+      ...extras,
       prompt: [...head, ...tail].slice(0, bounds.maxPrompt),
       minTokens: Math.min(rest.minTokens, rest.maxTokens),
     }));

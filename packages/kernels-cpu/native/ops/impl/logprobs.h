@@ -21,7 +21,7 @@ static int32_t rank_of(const Vocabulary& v, float logit, int32_t id) {
 
 static void logprobs(const float* logits, int64_t vocab, int32_t target, int32_t top_k, TokenLogprob* chosen, TokenLogprob* top, uint8_t* bytes) {
   const SampleScratch scratch(bytes, vocab);
-  const Vocabulary v = scan(logits, vocab, nullptr, 0, scratch);
+  const Vocabulary v = scan(logits, vocab, scratch);
   const float log_sum = first_lane(log_positive(set1(static_cast<float>(sum_of_exp(v)))));
   const auto logprob_of = [&](float logit) { return (logit == v.max ? 0.0f : logit - v.max) - log_sum; };
 

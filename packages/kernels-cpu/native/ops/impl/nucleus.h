@@ -43,6 +43,8 @@ struct ExactSum {
   }
 };
 
+static inline float at_least(float x, float floor) { return x < floor ? floor : x; }
+
 struct Thresholds {
   float logit[kThresholds];      // descending
   uint64_t above[kThresholds];   // weight of all tokens with a logit at or above
@@ -84,11 +86,11 @@ static int64_t prefix_reaching(const uint32_t* weights, int64_t count, uint64_t 
   return count;
 }
 
-// Where the nucleus of the whole vocabulary ends. v.max is finite.
-static Cut nucleus_cut(const Vocabulary& v, float temperature, float top_p, const SampleScratch& scratch) {
+// Where the nucleus of the tokens at or above `floor` ends. v.max is finite.
+static Cut nucleus_cut(const Vocabulary& v, float temperature, float top_p, float floor, const SampleScratch& scratch) {
   static constexpr float depths[kThresholds] = {0.5f, 1.0f, 2.0f, 4.0f, 6.0f, 9.0f, 14.0f, kDeepest};
   Thresholds t;
-  for (int i = 0; i < kThresholds; i++) t.logit[i] = v.max - depths[i] * temperature;
+  for (int i = 0; i < kThresholds; i++) t.logit[i] = at_least(v.max - depths[i] * temperature, floor);
   const F32x16 scale = set1(temperature), scaled_max = div(set1(v.max), scale);
   sum_above(v, t, t.logit[kThresholds - 1], [&](int64_t at, F32x16 x) {
     const I32x16 w = weight_of(x, scale, scaled_max);

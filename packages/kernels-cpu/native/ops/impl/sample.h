@@ -1,14 +1,14 @@
-// Drawing a token: banned ids, temperature, top-k, top-p, then the argmax of logit / temperature + Gumbel noise.
+// Drawing a token: temperature, min-p, top-k, top-p, typical-p, then the argmax of logit / temperature + Gumbel noise.
 #pragma once
 
 namespace kvasir::KVASIR_OPS_NAMESPACE {
 
 // Best sum so far; equal sums go to the lowest id.
 struct Best {
-  float score;
-  int32_t id;
+  float score = kNegativeInfinity;
+  int32_t id = -1;
   void offer(float other, int32_t other_id) {
-    if (!(other > score) && !(other == score && other_id < id)) return;
+    if (id >= 0 && !(other > score) && !(other == score && other_id < id)) return;
     score = other;
     id = other_id;
   }
@@ -22,11 +22,15 @@ static inline uint32_t kept_lanes(F32x16 x, int64_t at, const Cut& cut) {
   return kept;
 }
 
-// Over the tokens up to the cut. A tile is skipped when even the largest noise could not lift its best token to the best sum so far.
-static int32_t draw_until(const Vocabulary& v, const Cut& cut, float temperature, const Noise& noise) {
+// Over the tokens up to the cut that `typical` keeps. A tile is skipped when even the largest noise could not lift its best token to the
+// best sum so far.
+static int32_t draw_until(const Vocabulary& v, const Cut& cut, const Typical& typical, float temperature, const Noise& noise) {
   const F32x16 scale = set1(temperature);
-  const int32_t top = first_of_max(v);
-  Best best{first_lane(add(div(set1(v.max), scale), gumbel_of_tokens(noise, set1_i32(static_cast<uint32_t>(top))))), top};
+  Best best;
+  if (!typical.is_on) {
+    const int32_t top = first_of_max(v);
+    best.offer(first_lane(add(div(set1(v.max), scale), gumbel_of_tokens(noise, set1_i32(static_cast<uint32_t>(top))))), top);
+  }
   for (int64_t tile = 0; tile < v.tiles; tile++) {
     if (v.tile_max[tile] < cut.logit || v.tile_max[tile] / temperature + kLargestGumbel < best.score) continue;
     const int64_t first = tile * kVocabularyTile;
@@ -39,6 +43,7 @@ static int32_t draw_until(const Vocabulary& v, const Cut& cut, float temperature
       uint32_t hits = bits_of(greater_equal(score, set1(best.score)));
       if (hits == 0) continue;
       hits &= kept_lanes(x, at, cut);
+      if (typical.is_on) hits &= typical.kept_lanes(x);
       float scores[16];
       store(scores, score);
       for (; hits != 0; hits &= hits - 1) {
@@ -51,7 +56,7 @@ static int32_t draw_until(const Vocabulary& v, const Cut& cut, float temperature
 }
 
 static int32_t draw_from(const Candidate* candidates, int64_t count, float temperature, const Noise& noise) {
-  Best best{kNegativeInfinity, id_of(candidates[0])};
+  Best best;
   for (int64_t i = 0; i < count; i += 16) {
     const int lanes = count - i < 16 ? static_cast<int>(count - i) : 16;
     float logits[16] = {};
@@ -67,41 +72,57 @@ static int32_t draw_from(const Candidate* candidates, int64_t count, float tempe
   return best.id;
 }
 
-static int32_t lowest_allowed(const SampleParams& params, int64_t vocab) {
-  for (int32_t id = 0; id < vocab; id++) {
-    bool banned = false;
-    for (int32_t i = 0; i < params.num_banned; i++) banned |= params.banned[i] == id;
-    if (!banned) return id;
-  }
-  return 0;
+// The lowest logit that min-p keeps: where e^((x - max) / temperature) is min_p. v.max is finite.
+static float min_p_floor(const Vocabulary& v, const SampleParams& params) {
+  constexpr float kSmallestNormal = 1.17549435e-38f;
+  if (params.min_p < kSmallestNormal) return kLowest;
+  // The product of two floats is exact in double.
+  const double depth = static_cast<double>(params.temperature) * static_cast<double>(first_lane(log_positive(set1(params.min_p))));
+  const auto floor = static_cast<float>(static_cast<double>(v.max) + depth);
+  return floor > v.max ? v.max : at_least(floor, kLowest);
 }
 
-// The top_k first candidates, then the shortest prefix of them that holds top_p of their weight.
-static int32_t draw_from_top(const Vocabulary& v, const SampleParams& params, const Noise& noise, const SampleScratch& scratch) {
+// The top_k first candidates down to `floor`, then the shortest prefix of them that holds top_p of their weight, then what is typical of it.
+static int32_t draw_from_top(const Vocabulary& v, const SampleParams& params, float floor, const Noise& noise, const SampleScratch& scratch) {
   int64_t count = first_candidates(v, params.top_k, scratch);
-  while (logit_of(scratch.found[count - 1]) == kNegativeInfinity) count--;
+  while (logit_of(scratch.found[count - 1]) < floor) count--;
+  if (params.top_p < 1.0f || params.typical_p < 1.0f) weigh(scratch.found, count, params.temperature, v.max, scratch.weights);
   if (params.top_p < 1.0f) {
-    weigh(scratch.found, count, params.temperature, v.max, scratch.weights);
     uint64_t total = 0;
     for (int64_t i = 0; i < count; i++) total += scratch.weights[i];
     count = prefix_reaching(scratch.weights, count, 0, static_cast<double>(params.top_p) * static_cast<double>(total));
+  }
+  if (params.typical_p < 1.0f) {
+    const Typical typical = typical_of(scratch.found, count, v.max, params, scratch);
+    count = typical.keep(scratch.found, count);
   }
   return draw_from(scratch.found, count, params.temperature, noise);
 }
 
 static int32_t sample(const float* logits, int64_t vocab, const SampleParams& params, uint8_t* bytes) {
   const SampleScratch scratch(bytes, vocab);
-  const Vocabulary v = scan(logits, vocab, params.banned, params.num_banned, scratch);
-  if (v.max == kNegativeInfinity) return lowest_allowed(params, vocab);
+  const Vocabulary v = scan(logits, vocab, scratch);
+  if (v.max == kNegativeInfinity) return -1;
 
   const float temperature = params.temperature;
   const float hottest = temperature > 0.0f ? v.max / temperature : __builtin_inff();
   if (!(hottest < __builtin_inff() && hottest > kNegativeInfinity)) return first_of_max(v);
 
   const Noise noise(params.seed, params.position);
-  if (params.top_k > 0 && params.top_k < vocab) return draw_from_top(v, params, noise, scratch);
-  const Cut everything{kNegativeInfinity, 0x7fffffff};
-  return draw_until(v, params.top_p < 1.0f ? nucleus_cut(v, temperature, params.top_p, scratch) : everything, temperature, noise);
+  const float floor = min_p_floor(v, params);
+  if (params.top_k > 0 && params.top_k < vocab) return draw_from_top(v, params, floor, noise, scratch);
+  Cut cut{floor, 0x7fffffff};
+  if (params.top_p < 1.0f) cut = nucleus_cut(v, temperature, params.top_p, floor, scratch);
+  Typical typical{};
+  if (params.typical_p < 1.0f) {
+    // What lies deeper weighs nothing.
+    cut.logit = at_least(cut.logit, v.max - kDeepest * temperature);
+    int64_t count = collect(v, {cut.logit, 0.0f, false}, scratch.found);
+    count = up_to(cut, scratch.found, count);
+    weigh(scratch.found, count, temperature, v.max, scratch.weights);
+    typical = typical_of(scratch.found, count, v.max, params, scratch);
+  }
+  return draw_until(v, cut, typical, temperature, noise);
 }
 
 }  // namespace kvasir::KVASIR_OPS_NAMESPACE

@@ -9,6 +9,7 @@
 #include "noise.h"
 #include "vocabulary.h"
 #include "nucleus.h"
+#include "typical.h"
 #include "sample.h"
 #include "logprobs.h"
 

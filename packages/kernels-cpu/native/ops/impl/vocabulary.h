@@ -4,12 +4,12 @@
 namespace kvasir::KVASIR_OPS_NAMESPACE {
 
 constexpr int64_t kVocabularyTile = 64;
+constexpr float kLowest = -3.4028234664e38f;
 constexpr int64_t kSumTiles = 64;  // tiles summed in 16 lanes before the sum moves on to double
 
 static inline int64_t vocabulary_tiles(int64_t size) { return (size + kVocabularyTile - 1) / kVocabularyTile; }
 
 struct SampleScratch {
-  float* logits;        // [V] copy, when tokens are banned
   float* tile_max;      // [tiles], padded to 16
   uint32_t* weights;    // [V], padded to a tile
   Candidate* found;     // [V]
@@ -17,9 +17,8 @@ struct SampleScratch {
 
   SampleScratch(uint8_t* bytes, int64_t size) {
     const int64_t padded_size = vocabulary_tiles(size) * kVocabularyTile;
-    logits = reinterpret_cast<float*>((reinterpret_cast<uintptr_t>(bytes) + 63) / 64 * 64);
-    tile_max = logits + 2 * padded_size;
-    weights = reinterpret_cast<uint32_t*>(logits + padded_size);
+    weights = reinterpret_cast<uint32_t*>((reinterpret_cast<uintptr_t>(bytes) + 63) / 64 * 64);
+    tile_max = reinterpret_cast<float*>(weights + padded_size);
     found = reinterpret_cast<Candidate*>(tile_max + (vocabulary_tiles(size) + 15) / 16 * 16);
     spare = found + padded_size;
   }
@@ -27,7 +26,7 @@ struct SampleScratch {
 
 static size_t sample_scratch_bytes(int64_t size) {
   const int64_t padded_size = vocabulary_tiles(size) * kVocabularyTile;
-  const int64_t floats = 2 * padded_size + (vocabulary_tiles(size) + 15) / 16 * 16;
+  const int64_t floats = padded_size + (vocabulary_tiles(size) + 15) / 16 * 16;
   return static_cast<size_t>(64 + floats * 4 + 2 * padded_size * static_cast<int64_t>(sizeof(Candidate)));
 }
 
@@ -56,13 +55,7 @@ static inline void for_tile(const Vocabulary& v, int64_t tile, F&& f) {
   for (int64_t i = at; i < at + kVocabularyTile; i += 16) f(i, logits_at(v.logits, v.size, i));
 }
 
-static Vocabulary scan(const float* logits, int64_t size, const int32_t* banned, int32_t num_banned, const SampleScratch& scratch) {
-  if (num_banned > 0) {
-    __builtin_memcpy(scratch.logits, logits, static_cast<size_t>(size) * sizeof(float));
-    for (int32_t i = 0; i < num_banned; i++)
-      if (banned[i] >= 0 && banned[i] < size) scratch.logits[banned[i]] = kNegativeInfinity;
-    logits = scratch.logits;
-  }
+static Vocabulary scan(const float* logits, int64_t size, const SampleScratch& scratch) {
   Vocabulary v{logits, size, vocabulary_tiles(size), scratch.tile_max, kNegativeInfinity};
   for (int64_t tile = 0; tile < v.tiles; tile++) {
     F32x16 most = set1(kNegativeInfinity);
