@@ -1,4 +1,4 @@
-import { type GenerateRequest, InvariantError } from '@kvasir/interfaces';
+import { type GenerateRequest, InvariantError, type KvCacheEvent, type PrefixKeys } from '@kvasir/interfaces';
 import { type Clock, systemClock } from './clock.js';
 import { collectStats } from './collect-stats.js';
 import type { CloseOptions, EngineLimits, EngineOptions, SubmitOptions } from './engine-options.js';
@@ -6,7 +6,7 @@ import { DuplicateRequestError, EngineClosedError, QueueFullError } from './erro
 import { Meters } from './meters.js';
 import type { EngineObserver, EngineStats } from './observer.js';
 import { OutputStream } from './output-stream.js';
-import { checkRequest } from './requests/check-request.js';
+import { checkRequest, checkTokenIds } from './requests/check-request.js';
 import { RequestRunner } from './requests/request-runner.js';
 import { numPlacesOf, RunningRequest } from './requests/running-request.js';
 import { drawRandomSeed } from './seeds.js';
@@ -131,6 +131,26 @@ export class Engine {
     return this.#meters.observe(observer);
   }
 
+  /** Hears of what the KV cache stores, drops and clears; see `KvCacheManager.subscribe`. Returns the way to stop. */
+  subscribeKvEvents(listener: (event: KvCacheEvent) => void): () => void {
+    return this.#options.kvCache.subscribe(listener);
+  }
+
+  /**
+   * Keeps the blocks of a prefix (a system prompt) cached once they have been computed, until {@link Engine.unpinPrefix}. A pin of the
+   * same name is replaced.
+   * @throws `InvalidArgumentError` For token ids outside the vocabulary; `ERR_PIN_LIMIT` When all pins would exceed their share.
+   */
+  pinPrefix(name: string, tokenIds: ArrayLike<number>, keys: PrefixKeys = {}): void {
+    checkTokenIds('tokenIds', tokenIds, this.limits.vocabSize);
+    this.#options.kvCache.pin(name, Int32Array.from(tokenIds), keys);
+  }
+
+  /** Ends a pin. @returns `false` when there is none of that name. */
+  unpinPrefix(name: string): boolean {
+    return this.#options.kvCache.unpin(name);
+  }
+
   /** Takes no more requests, lets the running ones end within `drainTimeoutMs`, aborts the rest, and closes the session. */
   close(options: CloseOptions = {}): Promise<void> {
     this.#closing ??= this.#close(options.drainTimeoutMs ?? 0);
@@ -152,9 +172,11 @@ export class Engine {
       numRequests: this.#runner.numRequests,
       numInFlight: this.#loop.numInFlight,
       numFreeBlocks: kvCache.numFreeBlocks,
+      numPinnedBlocks: kvCache.stats().numPinnedBlocks,
       numBlocks: kvCache.numBlocks,
     };
-    if (facts.numRequests === 0 && facts.numInFlight === 0 && facts.numFreeBlocks !== facts.numBlocks) {
+    const numIdle = facts.numFreeBlocks + facts.numPinnedBlocks;
+    if (facts.numRequests === 0 && facts.numInFlight === 0 && numIdle !== facts.numBlocks) {
       throw new InvariantError('an idle engine holds blocks', facts);
     }
   }

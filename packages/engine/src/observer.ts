@@ -7,6 +7,9 @@ export interface StepRecord {
   readonly numTokens: number;
   readonly numRows: number;
   readonly numOutputs: number;
+  /** Blocks brought from the host tier and kept there, before the step was computed. */
+  readonly numLoadedBlocks: number;
+  readonly numStoredBlocks: number;
   /** As the backend measured it. */
   readonly computeMs: number;
   /** From submission to result, as the engine saw it. */

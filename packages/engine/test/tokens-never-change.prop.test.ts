@@ -6,7 +6,7 @@ import { essence } from './support/essence.js';
 import { type HarnessOptions, type Joined, join, request, startEngine } from './support/harness.js';
 
 const bounds = { vocabSize: 8, maxPrompt: 12, maxTokens: 10 };
-const reached = { preemptions: 0, prefixHits: 0, chunkedPrefills: 0, batched: 0 };
+const reached = { preemptions: 0, prefixHits: 0, chunkedPrefills: 0, batched: 0, hostHits: 0 };
 
 async function run(
   tiny: readonly TinyRequest[],
@@ -24,6 +24,7 @@ async function run(
   const stats = engine.stats();
   reached.preemptions += stats.numPreemptions;
   reached.prefixHits += stats.prefixHitTokens;
+  reached.hostHits += kvCache.stats().hostTier?.hitTokens ?? 0;
   await engine.close();
   expect(kvCache.numFreeBlocks).toBe(kvCache.numBlocks);
   expect(session.numSlots).toBeLessThanOrEqual(engine.limits.maxNumSeqs);
@@ -45,9 +46,10 @@ describe('tokens never change', () => {
     expect(reached.prefixHits).toBeGreaterThan(50);
     expect(reached.chunkedPrefills).toBeGreaterThan(20);
     expect(reached.batched).toBeGreaterThan(50);
+    expect(reached.hostHits).toBeGreaterThan(60);
   });
 
-  it('whatever the company, the chunks, the cache, the pool, the windows and the steps in flight', async () => {
+  it('whatever the company, the chunks, the cache, its tiers, the pool, the windows and the steps in flight', async () => {
     const shape = fc.record({
       maxNumSeqs: fc.integer({ min: 1, max: 6 }),
       extraTokens: fc.integer({ min: 0, max: 8 }),
@@ -55,7 +57,13 @@ describe('tokens never change', () => {
       // Room for one sequence of the longest kind and hardly more.
       spareBlocks: fc.nat({ max: 30 }),
       maxInFlight: fc.constantFrom<1 | 2>(1, 2),
-      enablePrefixCaching: fc.boolean(),
+      cache: fc.constantFrom<Pick<HarnessOptions, 'enablePrefixCaching' | 'hostBlocks' | 'isWorthLoading'>>(
+        { enablePrefixCaching: false },
+        { enablePrefixCaching: true },
+        { hostBlocks: 4 },
+        { hostBlocks: 100 },
+        { hostBlocks: 100, isWorthLoading: (numTokens, numBlocks) => numTokens > 2 * numBlocks },
+      ),
       windows: fc.constantFrom<readonly number[]>([], [], [3], [5, 2]),
     });
     await fc.assert(
@@ -63,13 +71,13 @@ describe('tokens never change', () => {
         fc.array(tinyRequest(bounds), { minLength: 1, maxLength: 7 }),
         fc.array(fc.nat({ max: 6 }), { maxLength: 7 }),
         shape,
-        async (tiny, gaps, { extraTokens, spareBlocks, ...options }) => {
+        async (tiny, gaps, { extraTokens, spareBlocks, cache, ...options }) => {
           const numGroups = 1 + options.windows.length;
           const needed = numGroups * Math.ceil((bounds.maxPrompt + bounds.maxTokens) / options.blockSize);
           const maxNumBatchedTokens = options.maxNumSeqs + extraTokens;
           const together = await run(
             tiny,
-            { ...options, maxNumBatchedTokens, numBlocks: 1 + needed + spareBlocks },
+            { ...options, ...cache, maxNumBatchedTokens, numBlocks: 1 + needed + spareBlocks },
             gaps,
           );
           const alone = await runAlone(tiny);
@@ -98,14 +106,21 @@ describe('tokens never change', () => {
     );
   }, 60_000);
 
-  it('in a second run over a warm cache', async () => {
+  it('in a second run over a warm cache, its host tier included', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(tinyRequest(bounds), { minLength: 1, maxLength: 4 }), async (tiny) => {
-        const twice = await run([...tiny, ...tiny], { maxNumSeqs: 1, maxNumBatchedTokens: 7, blockSize: 2 });
-        const cold = twice.slice(0, tiny.length).map(essence);
-        expect(twice.slice(tiny.length).map(essence)).toEqual(cold);
-      }),
-      fcParameters(50),
+      fc.asyncProperty(
+        fc.array(tinyRequest(bounds), { minLength: 1, maxLength: 4 }),
+        fc.constantFrom<readonly number[]>([], [3]),
+        fc.constantFrom<HarnessOptions>({}, { hostBlocks: 12 }, { hostBlocks: 100 }),
+        async (tiny, windows, tier) => {
+          const numBlocks = tier.hostBlocks === undefined ? 65 : 1 + 11 * (1 + windows.length);
+          const options = { ...tier, windows, numBlocks, maxNumSeqs: 1, maxNumBatchedTokens: 7, blockSize: 2 };
+          const twice = await run([...tiny, ...tiny], options);
+          const cold = twice.slice(0, tiny.length).map(essence);
+          expect(twice.slice(tiny.length).map(essence)).toEqual(cold);
+        },
+      ),
+      fcParameters(100),
     );
   }, 60_000);
 });

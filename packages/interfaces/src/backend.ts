@@ -23,6 +23,14 @@ export interface DeviceInfo {
   readonly numThreads: number;
 }
 
+/** A second pool of KV blocks in host memory, for what the first one evicts: the far end of `load` and `store` transfers. */
+export interface HostTierPool {
+  /** Blocks, the null block included. */
+  readonly numBlocks: number;
+  /** A file that holds it, made and overwritten; default: anonymous memory. */
+  readonly path?: string;
+}
+
 /** What a session is made of. Limits are fixed for its life and bound every buffer. */
 export interface SessionOptions {
   /** Programs that share slots and KV pool; slot ops name them by index. The first is the target. */
@@ -33,6 +41,8 @@ export interface SessionOptions {
   readonly blockSize: number;
   /** Blocks in the pool, the null block included. */
   readonly numBlocks: number;
+  /** Default: none, and `load` and `store` transfers are refused. */
+  readonly hostTier?: HostTierPool;
   readonly maxSlots: number;
   /** Longest history of a slot. */
   readonly maxModelLen: number;

@@ -1,6 +1,7 @@
 export type {
   Backend,
   DeviceInfo,
+  HostTierPool,
   KvCacheDtype,
   LoadProgress,
   NumericMode,

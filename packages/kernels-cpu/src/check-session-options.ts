@@ -1,4 +1,4 @@
-import { InvalidArgumentError, type SessionOptions } from '@kvasir/interfaces';
+import { InvalidArgumentError, type SessionOptions, UnsupportedError } from '@kvasir/interfaces';
 
 const MODES = ['auto', 'float32'];
 const KV_DTYPES = ['auto', 'float32', 'float16', 'bfloat16'];
@@ -26,6 +26,9 @@ export function checkSessionOptions(options: SessionOptions): void {
   integer('maxOutputsPerStep', options.maxOutputsPerStep, 1, 2 ** 20);
   integer('maxTopLogprobs', options.maxTopLogprobs, 0, 2 ** 16);
   integer('maxInFlight', options.maxInFlight, 1, 2);
+  if (options.hostTier !== undefined) {
+    throw new UnsupportedError('host tier', 'hostTier is given: this backend has none yet, leave it out');
+  }
   if (options.numThreads !== undefined) integer('numThreads', options.numThreads, 1, 1024);
   for (const id of options.eosTokenIds) integer('eosTokenIds', id, 0, (options.programs[0]?.vocabSize ?? 1) - 1);
 }

@@ -51,6 +51,8 @@ async function load(
     maxNumSeqs: numberFlag(flags, 'max-num-seqs'),
     maxNumBatchedTokens: numberFlag(flags, 'max-num-batched-tokens'),
     kvCacheMemoryBytes: numberFlag(flags, 'kv-cache-memory-bytes'),
+    hostKvCacheMemoryBytes: numberFlag(flags, 'host-kv-cache-memory-bytes'),
+    hostKvCachePath: flags.values.get('host-kv-cache-path') as string | undefined,
     blockSize,
     seed: numberFlag(flags, 'seed'),
     numThreads,

@@ -42,7 +42,7 @@ export const engineFlags: readonly Flag[] = [
     name: 'max-num-seqs',
     minimum: 1,
     maximum: 4096,
-    defaultText: '64',
+    defaultText: '32 a compute thread, or what the KV cache holds',
     description: 'Sequences that run at the same time.',
   },
   {
@@ -59,6 +59,19 @@ export const engineFlags: readonly Flag[] = [
     minimum: 1,
     defaultText: 'from available memory',
     description: 'Memory for keys and values.',
+  },
+  {
+    kind: 'size',
+    name: 'host-kv-cache-memory-bytes',
+    minimum: 1,
+    defaultText: 'none',
+    description: 'Second tier for keys and values that the first evicts, brought back when a prefix matches.',
+  },
+  {
+    kind: 'string',
+    name: 'host-kv-cache-path',
+    placeholder: 'FILE',
+    description: 'Keeps that tier in a file, which is made and overwritten, instead of in memory.',
   },
   {
     kind: 'choice',

@@ -6,6 +6,7 @@ import {
   type NumericMode,
 } from '@kvasir/interfaces';
 import type { ModelDescription, ResolveModelOptions } from '@kvasir/model';
+import { maxNumSeqsByCompute } from '../memory/derive-max-num-seqs.js';
 
 /** How a model is loaded. Everything but `model` and `backend` has a default. */
 export interface LoadOptions {
@@ -18,12 +19,18 @@ export interface LoadOptions {
   readonly kvCacheDtype?: KvCacheDtype | undefined;
   /** Longest sequence. Default: what the model was made for, or what the KV cache holds if that is less. */
   readonly maxModelLen?: number | undefined;
-  /** Sequences that run at the same time. Default 64. */
+  /** Sequences that run at the same time. Default: 32 a compute thread (64 to 256), fewer if the KV cache holds fewer of 1,024 tokens. */
   readonly maxNumSeqs?: number | undefined;
   /** Tokens a step. Default 512, at least `maxNumSeqs`. */
   readonly maxNumBatchedTokens?: number | undefined;
   /** Size of the KV cache. Default: see `planMemory`. */
   readonly kvCacheMemoryBytes?: number | undefined;
+  /** Second tier of the KV cache for what the first evicts, kept in memory. Default: none. */
+  readonly hostKvCacheMemoryBytes?: number | undefined;
+  /** Keeps that tier in this file, which is made and overwritten, instead of in memory. */
+  readonly hostKvCachePath?: string | undefined;
+  /** Part of the KV cache that {@link Engine.pinPrefix} may take, 0 to 0.9. Default 0. */
+  readonly maxPinnedShare?: number | undefined;
   /** Tokens a KV block. Default 16. */
   readonly blockSize?: number | undefined;
   /** Default `true`. */
@@ -53,10 +60,13 @@ export interface LoadOptions {
 /** Sizes with their defaults filled in; `maxModelLen` is `undefined` when it is to be derived. */
 export interface LoadSizes {
   readonly maxModelLen: number | undefined;
+  /** Derived when it was not given; see {@link withMaxNumSeqs}. */
   readonly maxNumSeqs: number;
+  readonly isMaxNumSeqsGiven: boolean;
   readonly maxNumBatchedTokens: number;
   readonly maxNumOutputs: number;
   readonly kvCacheMemoryBytes: number | undefined;
+  readonly hostKvCacheMemoryBytes: number | undefined;
   readonly blockSize: number;
   readonly maxQueuedRequests: number;
   readonly maxLogprobs: number;
@@ -72,6 +82,9 @@ const KNOWN: readonly (keyof LoadOptions)[] = [
   'maxNumSeqs',
   'maxNumBatchedTokens',
   'kvCacheMemoryBytes',
+  'hostKvCacheMemoryBytes',
+  'hostKvCachePath',
+  'maxPinnedShare',
   'blockSize',
   'enablePrefixCaching',
   'maxQueuedRequests',
@@ -100,7 +113,10 @@ export function resolveSizes(options: LoadOptions): LoadSizes {
   oneOf('kvCacheDtype', options.kvCacheDtype, ['auto', 'float32', 'float16', 'bfloat16']);
   oneOf('maxInFlight', options.maxInFlight, [1, 2]);
   const askedBatch = integer('maxNumBatchedTokens', options.maxNumBatchedTokens, 1);
-  const maxNumSeqs = integer('maxNumSeqs', options.maxNumSeqs, 1) ?? Math.min(64, askedBatch ?? 64);
+  const numThreads = integer('numThreads', options.numThreads, 1) ?? options.backend.deviceInfo.numThreads;
+  const byCompute = maxNumSeqsByCompute(numThreads);
+  const askedSeqs = integer('maxNumSeqs', options.maxNumSeqs, 1);
+  const maxNumSeqs = askedSeqs ?? Math.min(byCompute, askedBatch ?? byCompute);
   const maxNumBatchedTokens = askedBatch ?? Math.max(512, maxNumSeqs);
   if (maxNumBatchedTokens < maxNumSeqs) {
     throw new InvalidArgumentError(
@@ -108,18 +124,35 @@ export function resolveSizes(options: LoadOptions): LoadSizes {
       `maxNumBatchedTokens is ${maxNumBatchedTokens} with maxNumSeqs ${maxNumSeqs}: expected at least a token for each running sequence`,
     );
   }
-  integer('numThreads', options.numThreads, 1);
+  if (options.hostKvCachePath !== undefined && options.hostKvCacheMemoryBytes === undefined) {
+    throw new InvalidArgumentError(
+      'hostKvCachePath',
+      `hostKvCachePath is ${options.hostKvCachePath} without hostKvCacheMemoryBytes: say how large the file may be`,
+    );
+  }
   return {
     maxModelLen: integer('maxModelLen', options.maxModelLen, 2),
     maxNumSeqs,
+    isMaxNumSeqsGiven: askedSeqs !== undefined,
     maxNumBatchedTokens,
-    maxNumOutputs: Math.min(maxNumBatchedTokens, Math.max(MIN_OUTPUTS, maxNumSeqs)),
+    maxNumOutputs: numOutputsFor(maxNumSeqs, maxNumBatchedTokens),
     kvCacheMemoryBytes: integer('kvCacheMemoryBytes', options.kvCacheMemoryBytes, 1),
+    hostKvCacheMemoryBytes: integer('hostKvCacheMemoryBytes', options.hostKvCacheMemoryBytes, 1),
     blockSize: integer('blockSize', options.blockSize, 1) ?? 16,
     maxQueuedRequests: integer('maxQueuedRequests', options.maxQueuedRequests, 1) ?? 1024,
     maxLogprobs: integer('maxLogprobs', options.maxLogprobs, 0) ?? 64,
     maxInFlight: options.maxInFlight ?? 1,
   };
+}
+
+/** The sizes with fewer sequences, when memory holds fewer and nobody asked for a number. */
+export function withMaxNumSeqs(sizes: LoadSizes, byMemory: number): LoadSizes {
+  if (sizes.isMaxNumSeqsGiven || byMemory >= sizes.maxNumSeqs) return sizes;
+  return { ...sizes, maxNumSeqs: byMemory, maxNumOutputs: numOutputsFor(byMemory, sizes.maxNumBatchedTokens) };
+}
+
+function numOutputsFor(maxNumSeqs: number, maxNumBatchedTokens: number): number {
+  return Math.min(maxNumBatchedTokens, Math.max(MIN_OUTPUTS, maxNumSeqs));
 }
 
 function integer(name: string, value: number | undefined, min: number): number | undefined {

@@ -1,16 +1,12 @@
-import { createKvCacheManager } from '@kvasir/block-manager';
-import { InvalidArgumentError, type Session, type SessionOptions, type Tokenizer } from '@kvasir/interfaces';
+import type { Session, SessionOptions, Tokenizer } from '@kvasir/interfaces';
 import type { ModelDescription } from '@kvasir/model';
 import { createScheduler } from '@kvasir/scheduler';
 import { loadTokenizer } from '@kvasir/tokenizer';
 import { Engine } from '../engine.js';
-import { InsufficientMemoryError } from '../errors.js';
-import { availableMemoryBytes } from '../memory/available-memory.js';
-import { formatBytes } from '../memory/format-bytes.js';
-import { longestSequence } from '../memory/longest-sequence.js';
-import { type MemoryReport, planMemory } from '../memory/plan-memory.js';
+import type { MemoryReport } from '../memory/plan-memory.js';
 import { drawRandomSeed, seedSequence } from '../seeds.js';
 import type { LoadOptions, LoadSizes } from './load-options.js';
+import { settleLimits } from './settle-limits.js';
 
 /** An engine over a loaded model, and what it was made of. */
 export interface OpenedEngine {
@@ -24,40 +20,17 @@ export interface OpenedEngine {
 export async function openEngine(
   description: ModelDescription,
   options: LoadOptions,
-  sizes: LoadSizes,
+  asked: LoadSizes,
 ): Promise<OpenedEngine> {
-  const { backend } = options;
-  const wanted = wantedLength(description, sizes);
-  const draft = sessionOptions(description, options, sizes, { maxModelLen: wanted, numBlocks: 2 });
-  const plan = backend.planSession(draft);
-  const { numBlocks, report } = planMemory({
-    plan,
-    ...sizes,
-    maxModelLen: wanted,
-    availableBytes: (options.availableMemoryBytes ?? availableMemoryBytes)(),
-  });
-  const kvCache = createKvCacheManager({
-    numBlocks: Math.max(2, numBlocks),
-    blockSize: sizes.blockSize,
-    groups: plan.kvGroups,
-    enablePrefixCaching: options.enablePrefixCaching ?? true,
-  });
-  const maxModelLen = longestSequence(kvCache, wanted);
-  if (maxModelLen < (sizes.maxModelLen ?? 2)) {
-    throw new InsufficientMemoryError(
-      `the KV cache of ${formatBytes(report.kvCacheBytes)} (${kvCache.numBlocks} blocks of ${sizes.blockSize} tokens) holds a sequence of ${maxModelLen} tokens, maxModelLen is ${sizes.maxModelLen ?? wanted}: raise kvCacheMemoryBytes or lower maxModelLen`,
-      report.kvCacheBytes,
-      report.availableBytes,
-    );
-  }
-  const final = sessionOptions(description, options, sizes, { maxModelLen, numBlocks: Math.max(2, numBlocks) });
-  const [session, tokenizer] = await openBoth(description, options, final);
+  const settled = settleLimits(description, options, asked);
+  const { sizes, maxModelLen, kvCache, loadCosts } = settled;
+  const [session, tokenizer] = await openBoth(description, options, settled.session);
   const { maxNumSeqs, maxNumBatchedTokens, maxNumOutputs, maxQueuedRequests, maxLogprobs, maxInFlight } = sizes;
   const engine = new Engine({
     session,
     kvCache,
     tokenizer,
-    eosTokenIds: final.eosTokenIds,
+    eosTokenIds: settled.session.eosTokenIds,
     scheduler: createScheduler({ kvCache, maxNumSeqs, maxNumBatchedTokens, maxNumOutputs, maxModelLen, maxInFlight }),
     limits: {
       maxModelLen,
@@ -70,45 +43,8 @@ export async function openEngine(
     },
     drawSeed: options.seed === undefined ? drawRandomSeed : seedSequence(BigInt(options.seed)),
   });
-  return { engine, session, tokenizer, memory: report };
-}
-
-function wantedLength({ maxPositions, name }: ModelDescription, { maxModelLen }: LoadSizes): number {
-  if (maxModelLen !== undefined && maxModelLen > maxPositions) {
-    throw new InvalidArgumentError(
-      'maxModelLen',
-      `maxModelLen is ${maxModelLen}: ${name} was made for ${maxPositions} positions, expected at most that`,
-    );
-  }
-  return maxModelLen ?? maxPositions;
-}
-
-function sessionOptions(
-  description: ModelDescription,
-  options: LoadOptions,
-  sizes: LoadSizes,
-  pool: Pick<SessionOptions, 'maxModelLen' | 'numBlocks'>,
-): SessionOptions {
-  const { numThreads } = options;
-  return {
-    ...pool,
-    programs: [description.program],
-    mode: options.dtype ?? 'auto',
-    kvCacheDtype: options.kvCacheDtype ?? 'auto',
-    blockSize: sizes.blockSize,
-    maxSlots: sizes.maxNumSeqs,
-    maxTokensPerStep: sizes.maxNumBatchedTokens,
-    maxOutputsPerStep: sizes.maxNumOutputs,
-    maxTopLogprobs: sizes.maxLogprobs,
-    maxInFlight: sizes.maxInFlight,
-    eosTokenIds: eosTokenIds(description),
-    ...(numThreads === undefined ? {} : { numThreads }),
-  };
-}
-
-function eosTokenIds({ generation, tokenizer }: ModelDescription): readonly number[] {
-  if (generation.eosTokenIds.length > 0) return generation.eosTokenIds;
-  return tokenizer.eosTokenId === undefined ? [] : [tokenizer.eosTokenId];
+  if (loadCosts !== undefined) engine.observe(loadCosts);
+  return { engine, session, tokenizer, memory: settled.memory };
 }
 
 /** If one of them fails the other is not left behind. */

@@ -1,6 +1,7 @@
-import type { KvGroup, SessionPlan } from '@kvasir/interfaces';
+import type { SessionPlan } from '@kvasir/interfaces';
 import { InsufficientMemoryError } from '../errors.js';
 import { formatBytes } from './format-bytes.js';
+import { blocksOfSequence } from './sequence-blocks.js';
 
 /** Where the memory of a loaded model goes. */
 export interface MemoryReport {
@@ -10,6 +11,8 @@ export interface MemoryReport {
   readonly mappedBytes: number;
   readonly scratchBytes: number;
   readonly kvCacheBytes: number;
+  /** Host tier in memory; 0 when there is none or it lies in a file. */
+  readonly hostKvCacheBytes: number;
   /** What the process could take when the model was loaded. */
   readonly availableBytes: number;
 }
@@ -23,6 +26,8 @@ export interface MemoryDemand {
   readonly maxNumBatchedTokens: number;
   /** Given by the user; `undefined` lets the machine decide. */
   readonly kvCacheMemoryBytes: number | undefined;
+  /** Memory that the host tier takes: 0 for none and for one in a file. */
+  readonly hostKvCacheBytes: number;
   readonly availableBytes: number;
 }
 
@@ -42,11 +47,11 @@ const DEFAULT_KV_SHARE = 0.5;
  * @throws {@link InsufficientMemoryError} If weights and pool do not fit into what is available, or a pool that was asked for holds no sequence.
  */
 export function planMemory(demand: MemoryDemand): MemoryPlan {
-  const { plan, availableBytes, kvCacheMemoryBytes } = demand;
+  const { plan, availableBytes, kvCacheMemoryBytes, hostKvCacheBytes } = demand;
   const bytesPerBlock = Math.max(1, plan.kvGroups[0]?.bytesPerBlock ?? 1);
-  const fixedBytes = plan.weightBytes + plan.mappedBytes + plan.scratchBytes;
+  const fixedBytes = plan.weightBytes + plan.mappedBytes + plan.scratchBytes + hostKvCacheBytes;
   const leftBytes = availableBytes - fixedBytes;
-  const fullBytes = bytesPerBlock * (1 + demand.maxNumSeqs * blocksOfSequence(demand));
+  const fullBytes = bytesPerBlock * (1 + demand.maxNumSeqs * blocksOfLongest(demand));
   const kvBytes =
     kvCacheMemoryBytes ?? Math.min(fullBytes, DEFAULT_KV_LIMIT_BYTES, Math.floor(leftBytes * DEFAULT_KV_SHARE));
   const numBlocks = Math.min(Math.floor(kvBytes / bytesPerBlock), 2 ** 31 - 1);
@@ -55,6 +60,7 @@ export function planMemory(demand: MemoryDemand): MemoryPlan {
     mappedBytes: plan.mappedBytes,
     scratchBytes: plan.scratchBytes,
     kvCacheBytes: Math.max(0, numBlocks) * bytesPerBlock,
+    hostKvCacheBytes,
     availableBytes,
   };
   const leastBlocks = 1 + plan.kvGroups.length;
@@ -69,7 +75,7 @@ export function planMemory(demand: MemoryDemand): MemoryPlan {
   const neededBytes = fixedBytes + Math.max(report.kvCacheBytes, bytesPerBlock * leastBlocks);
   if (neededBytes > availableBytes) {
     throw new InsufficientMemoryError(
-      `the model needs ${formatBytes(neededBytes)} (weights ${formatBytes(plan.weightBytes + plan.mappedBytes)}, buffers ${formatBytes(plan.scratchBytes)}, KV cache ${formatBytes(neededBytes - fixedBytes)}), ${formatBytes(availableBytes)} are available: free memory, take a smaller model, or lower kvCacheMemoryBytes or maxNumBatchedTokens`,
+      `the model needs ${formatBytes(neededBytes)} (${namesOf(demand)}, KV cache ${formatBytes(neededBytes - fixedBytes)}), ${formatBytes(availableBytes)} are available: free memory, take a smaller model, or lower kvCacheMemoryBytes, hostKvCacheMemoryBytes or maxNumBatchedTokens`,
       neededBytes,
       availableBytes,
     );
@@ -77,14 +83,15 @@ export function planMemory(demand: MemoryDemand): MemoryPlan {
   return { numBlocks, report };
 }
 
-function blocksOfSequence({ plan, blockSize, maxModelLen, maxNumBatchedTokens }: MemoryDemand): number {
-  return plan.kvGroups.reduce(
-    (sum, group) => sum + Math.ceil(tokensKept(group, maxModelLen, maxNumBatchedTokens) / blockSize),
-    0,
-  );
+function blocksOfLongest({ plan, maxModelLen, ...rest }: MemoryDemand): number {
+  return blocksOfSequence({ ...rest, kvGroups: plan.kvGroups, length: maxModelLen });
 }
 
-/** A window group keeps its window, the chunk being computed, and a block that is only partly behind. */
-function tokensKept({ window }: KvGroup, maxModelLen: number, maxNumBatchedTokens: number): number {
-  return window === undefined ? maxModelLen : Math.min(maxModelLen, window + maxNumBatchedTokens);
+function namesOf({ plan, hostKvCacheBytes }: MemoryDemand): string {
+  const parts = [
+    `weights ${formatBytes(plan.weightBytes + plan.mappedBytes)}: ${formatBytes(plan.weightBytes)} packed and ${formatBytes(plan.mappedBytes)} of the file`,
+    `buffers ${formatBytes(plan.scratchBytes)}`,
+  ];
+  if (hostKvCacheBytes > 0) parts.push(`host tier ${formatBytes(hostKvCacheBytes)}`);
+  return parts.join(', ');
 }

@@ -110,7 +110,8 @@ function checkInteger(parameter: string, value: number, min: number, max: number
   }
 }
 
-function checkTokenIds(parameter: string, ids: ArrayLike<number>, vocabSize: number): void {
+/** @throws `InvalidArgumentError` For an id outside the vocabulary. */
+export function checkTokenIds(parameter: string, ids: ArrayLike<number>, vocabSize: number): void {
   for (let i = 0; i < ids.length; i++) {
     const id = ids[i]!;
     if (id < 0 || id >= vocabSize) {

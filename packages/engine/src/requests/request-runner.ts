@@ -1,4 +1,5 @@
 import {
+  type BlockTransfer,
   type FinishReason,
   InvariantError,
   KvasirError,
@@ -210,6 +211,8 @@ export class RequestRunner implements StepListener, SequenceStarter {
       numTokens: plan.numTokens,
       numRows: rows.length,
       numOutputs: plan.numOutputs,
+      numLoadedBlocks: count(flight.transfers, 'load'),
+      numStoredBlocks: count(flight.transfers, 'store'),
       computeMs,
       elapsedMs: this.#options.clock.now() - flight.submittedMs,
     });
@@ -299,4 +302,10 @@ export class RequestRunner implements StepListener, SequenceStarter {
     sequence.request.sequences.delete(sequence);
     this.#sequences.delete(sequence.id);
   }
+}
+
+function count(transfers: readonly BlockTransfer[], op: BlockTransfer['op']): number {
+  let total = 0;
+  for (const transfer of transfers) if (transfer.op === op) total++;
+  return total;
 }

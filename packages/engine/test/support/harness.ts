@@ -22,6 +22,10 @@ export interface HarnessOptions extends FakeBackendOptions {
   readonly maxInFlight?: 1 | 2;
   readonly enablePrefixCaching?: boolean;
   readonly clock?: Clock;
+  /** Blocks of a host tier, null block included. */
+  readonly hostBlocks?: number;
+  readonly isWorthLoading?: (numTokens: number, numBlocks: number) => boolean;
+  readonly maxPinnedShare?: number;
 }
 
 export interface Harness {
@@ -57,6 +61,7 @@ export async function startEngine(options: HarnessOptions = {}): Promise<Harness
     maxTopLogprobs: limits.maxLogprobs,
     maxInFlight: limits.maxInFlight,
     eosTokenIds: [EOS],
+    ...(options.hostBlocks === undefined ? {} : { hostTier: { numBlocks: options.hostBlocks } }),
   };
   const session = await createFakeBackend(options).openSession(sessionOptions);
   const kvCache = createKvCacheManager({
@@ -64,6 +69,8 @@ export async function startEngine(options: HarnessOptions = {}): Promise<Harness
     blockSize: sessionOptions.blockSize,
     groups: session.info.plan.kvGroups,
     enablePrefixCaching: options.enablePrefixCaching ?? true,
+    maxPinnedShare: options.maxPinnedShare ?? 0,
+    ...(options.hostBlocks === undefined ? {} : { hostTier: hostTierOf(options.hostBlocks, options.isWorthLoading) }),
   });
   const scheduler = createScheduler({
     kvCache,
@@ -83,6 +90,10 @@ export async function startEngine(options: HarnessOptions = {}): Promise<Harness
     ...(clock === undefined ? {} : { clock }),
   });
   return { engine, session, kvCache };
+}
+
+function hostTierOf(numBlocks: number, isWorthLoading: HarnessOptions['isWorthLoading']) {
+  return { numBlocks, ...(isWorthLoading === undefined ? {} : { isWorthLoading }) };
 }
 
 let numRequests = 0;

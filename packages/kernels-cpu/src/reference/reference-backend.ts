@@ -59,6 +59,9 @@ function planSession(options: SessionOptions): SessionPlan {
   const [target] = options.programs;
   if (target === undefined) throw new InvalidArgumentError('programs', 'programs is empty, expected the target first');
   options.programs.forEach(checkOps);
+  if (options.hostTier !== undefined) {
+    throw new UnsupportedError('host tier', 'hostTier is given: the reference backend has none, leave it out');
+  }
   if (options.kvCacheDtype !== 'auto' && options.kvCacheDtype !== 'float32') {
     throw new UnsupportedError(
       `${options.kvCacheDtype} KV cache`,

@@ -58,16 +58,25 @@ function checkSampling(op: SlotOpRecord, at: string): void {
   expect(numTokens <= badWordTokens, `bad words of ${numTokens} words, expected at most ${badWordTokens}`);
 }
 
-/** Only copies inside the pool, never of the null block. */
-export function checkTransfers({ transfers }: StepRecords, { numBlocks }: SessionOptions): void {
+/** Copies inside the pool, loads and stores where there is a host tier, never of a null block. */
+export function checkTransfers({ transfers }: StepRecords, { numBlocks, hostTier }: SessionOptions): void {
   for (const { op, src, dst } of transfers) {
-    if (op !== TRANSFER_OP.copy) {
-      throw new UnsupportedError(`transfer op ${op}`, `transfer op is ${op}: this backend only copies (0)`);
+    const isLoad = op === TRANSFER_OP.load;
+    const isStore = op === TRANSFER_OP.store;
+    if (op !== TRANSFER_OP.copy && (hostTier === undefined || !(isLoad || isStore))) {
+      throw new UnsupportedError(
+        `transfer op ${op}`,
+        `transfer op is ${op}: expected copy (0), or with a host tier load (1) or store (2)`,
+      );
     }
-    if (src < 1 || src >= numBlocks || dst < 1 || dst >= numBlocks) {
-      throw new InvalidStepError(`copy of block ${src} to ${dst}: expected 1 to ${numBlocks - 1}`);
-    }
+    checkBlock('from', src, isLoad ? hostTier!.numBlocks : numBlocks);
+    checkBlock('to', dst, isStore ? hostTier!.numBlocks : numBlocks);
   }
+}
+
+function checkBlock(side: string, block: number, numBlocks: number): void {
+  if (block >= 1 && block < numBlocks) return;
+  throw new InvalidStepError(`a transfer ${side} block ${block}: expected 1 to ${numBlocks - 1}`);
 }
 
 /** Tokens, outputs and alternatives are within the session's limits. */

@@ -6,6 +6,7 @@ import {
   type SessionOptions,
   type StepBatch,
   type StepResult,
+  TRANSFER_OP,
 } from '@kvasir/interfaces';
 import {
   finishStep,
@@ -13,6 +14,7 @@ import {
   SlotMachine,
   type StagedRow,
   type StagedStep,
+  type TransferRecord,
 } from '@kvasir/kernels-cpu/reference';
 import { EMPTY_PREFIX, extendPrefix, scramble } from './prefix-hash.js';
 import { SimulatedKv } from './simulated-kv.js';
@@ -36,6 +38,7 @@ export class FakeSession implements Session {
   readonly #control: FakeSessionControl;
   readonly #slots: SlotMachine;
   readonly #kv: SimulatedKv;
+  readonly #host: SimulatedKv | undefined;
   #lastStep: Promise<unknown> = Promise.resolve();
   #numOutstanding = 0;
   #closed = false;
@@ -46,6 +49,7 @@ export class FakeSession implements Session {
     this.#control = control;
     this.#slots = new SlotMachine(options);
     this.#kv = new SimulatedKv(options.numBlocks, options.blockSize);
+    if (options.hostTier !== undefined) this.#host = new SimulatedKv(options.hostTier.numBlocks, options.blockSize);
   }
 
   /** Slots in use: 0 when everything was released. */
@@ -94,7 +98,7 @@ export class FakeSession implements Session {
     if (this.#control.fails(step.records.stepId)) {
       throw new KvasirError('ERR_DEVICE', `step ${step.records.stepId} failed as asked`);
     }
-    for (const { src, dst } of step.records.transfers) this.#kv.copy(src, dst);
+    for (const transfer of step.records.transfers) this.#move(transfer);
     for (const row of step.rows) this.#writeRow(row);
     const numTokens = step.rows.reduce((sum, row) => sum + row.tokens.length, 0);
     const micros = this.#control.stepMicros(numTokens);
@@ -106,6 +110,11 @@ export class FakeSession implements Session {
     );
     this.#slots.publish(step);
     return result;
+  }
+
+  #move({ op, src, dst }: TransferRecord): void {
+    if (op === TRANSFER_OP.store) this.#host!.copy(src, dst, this.#kv);
+    else this.#kv.copy(src, dst, op === TRANSFER_OP.load ? this.#host : this.#kv);
   }
 
   #writeRow(row: StagedRow): void {

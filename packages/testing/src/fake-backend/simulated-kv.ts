@@ -17,10 +17,10 @@ export class SimulatedKv {
     this.#cells = new Int32Array(numBlocks * blockSize * WORDS).fill(EMPTY);
   }
 
-  /** Copies one block over another. */
-  copy(src: number, dst: number): void {
+  /** Copies one block over another, of this pool or from `source`. */
+  copy(src: number, dst: number, source: SimulatedKv = this): void {
     const words = this.#blockSize * WORDS;
-    this.#cells.copyWithin(dst * words, src * words, (src + 1) * words);
+    this.#cells.set(source.#cells.slice(src * words, (src + 1) * words), dst * words);
   }
 
   /** Writes the token at `position` of a sequence through its table. */
