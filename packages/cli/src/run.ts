@@ -27,6 +27,10 @@ const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<C
     summary: 'show what is in a checkpoint',
     load: async () => (await import('./commands/inspect.js')).inspect,
   },
+  simulate: {
+    summary: 'predict throughput and latency of a load, without a model',
+    load: async () => (await import('./commands/simulate.js')).simulateCommand,
+  },
   doctor: {
     summary: 'show what this machine offers and what is missing',
     load: async () => (await import('./commands/doctor.js')).doctor,

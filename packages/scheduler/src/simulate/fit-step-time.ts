@@ -20,11 +20,29 @@ const TOKEN_BORDERS = [1, 4, 16, 64, 192] as const;
 
 const NAMES = [
   'step',
-  ...TOKEN_BORDERS.map((border, i) => `token ${border}..${TOKEN_BORDERS[i + 1] ?? ''}`),
+  ...TOKEN_BORDERS.map((border) => `tokenAfter${border}`),
   'output',
-  'decode context',
-  'prefill pair',
+  'decodeContext',
+  'prefillPair',
 ];
+
+/**
+ * Step time from prices in milliseconds, as {@link fitStepTime} finds them: `step`, `tokenAfterN` for each token beyond N
+ * up to the next border, `output`, `decodeContext` for each cached token looked back on, `prefillPair`.
+ * @throws `InvalidArgumentError` For a price that is missing, unknown, negative or not finite.
+ */
+export function pricedStepTime(prices: Readonly<Record<string, number>>): StepTime {
+  for (const name of new Set([...NAMES, ...Object.keys(prices)])) {
+    const price = prices[name];
+    if (NAMES.includes(name) && typeof price === 'number' && price >= 0 && Number.isFinite(price)) continue;
+    throw new InvalidArgumentError(
+      'prices',
+      `price '${name}' is ${JSON.stringify(price)}: expected milliseconds from 0 for each of ${NAMES.join(', ')}`,
+    );
+  }
+  const vector = Float64Array.from(NAMES, (name) => prices[name] as number);
+  return (shape) => dot(featuresOf(shape), vector);
+}
 
 /**
  * Fits step times to measured steps: a fixed part, a price a token that changes at fixed borders, and prices for outputs

@@ -1,4 +1,4 @@
-export { type FittedStepTime, fitStepTime, type StepSample } from './fit-step-time.js';
+export { type FittedStepTime, fitStepTime, pricedStepTime, type StepSample } from './fit-step-time.js';
 export { Random } from './random.js';
 export { H100_MODELS, type RooflineModel, rooflineStepTime } from './roofline.js';
 export type { ServedRequest, Simulation, StepPoint } from './served-request.js';

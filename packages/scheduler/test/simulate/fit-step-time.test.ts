@@ -1,4 +1,4 @@
-import { fitStepTime, Random, type StepShape } from '@kvasir/scheduler/simulate';
+import { fitStepTime, pricedStepTime, Random, type StepShape } from '@kvasir/scheduler/simulate';
 import { expect, it } from 'vitest';
 
 /** A machine with a fixed cost, a price a token that falls with size, and prices for looking back. */
@@ -51,6 +51,17 @@ it('never predicts less time for more work', () => {
     };
     expect(stepTime(more)).toBeGreaterThanOrEqual(stepTime(shape));
   }
+});
+
+it('prices can be written down and read again', () => {
+  const random = new Random(8);
+  const samples = Array.from({ length: 200 }, () => ({ shape: randomShape(random), ms: 1 + random.uniform() }));
+  const { coefficients, stepTime } = fitStepTime(samples);
+  const again = pricedStepTime(JSON.parse(JSON.stringify(coefficients)));
+  for (const { shape } of samples) expect(again(shape)).toBe(stepTime(shape));
+  expect(() => pricedStepTime({ ...coefficients, step: -1 })).toThrow(/price 'step' is -1/);
+  expect(() => pricedStepTime({ ...coefficients, extra: 1 })).toThrow(/price 'extra' is 1/);
+  expect(() => pricedStepTime({})).toThrow(/price 'step' is undefined/);
 });
 
 it('wants enough steps', () => {
