@@ -13,6 +13,7 @@ const BENCH_NAMES = [
   'prefix',
   'soak',
   'scheduler',
+  'blocks',
 ] as const;
 
 /** One of {@link BENCH_NAMES}. */

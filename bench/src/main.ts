@@ -1,4 +1,5 @@
 import { HELP, parseBenchArguments } from './arguments.js';
+import { runBlocks } from './blocks.js';
 import { runColdStart } from './coldstart.js';
 import { runOffline } from './offline/run-offline.js';
 import { runPrefix } from './prefix.js';
@@ -17,6 +18,7 @@ async function main(): Promise<void> {
   else if (args.name === 'prefix') await runPrefix(args);
   else if (args.name === 'soak') await runSoak(args);
   else if (args.name === 'steps') await runSteps(args);
+  else if (args.name === 'blocks') await runBlocks(args);
   else if (args.name === 'scheduler') await runScheduler();
   else await runOffline(args);
 }

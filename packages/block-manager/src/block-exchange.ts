@@ -14,7 +14,8 @@ import { HashChain } from './hash-chain.js';
 import type { PublishedBlocks } from './published-blocks.js';
 
 /** A block that an import holds. `isNew`: its bytes are to be written. */
-interface ImportedBlock extends NamedBlock {
+interface ImportedBlock extends BlockName {
+  block: BlockId;
   readonly words: Int32Array;
   readonly isNew: boolean;
 }
@@ -57,20 +58,19 @@ export class BlockExchange {
   }
 
   import(names: readonly BlockName[], tenant: number): BlockImport {
-    const held: ImportedBlock[] = [];
-    const digests = names.map((name) => this.#parse(name));
+    const digests = new Map(names.map((name) => [`${name.hash}:${name.group}`, { name, words: this.#parse(name) }]));
     const { pool } = this.#blocks;
-    const taken = new Set<string>();
-    for (let i = 0; i < names.length; i++) {
-      const { hash, group } = names[i]!;
-      const words = digests[i]!;
-      if (taken.has(`${hash}:${group}`)) continue;
+    // What is there is held before anything is allocated, so that an import evicts none of it.
+    const asked = [...digests.values()].map(({ name: { hash, group }, words }) => {
       const present = this.#blocks.find(words, 0, group);
-      if (present === NULL_BLOCK && pool.numFree === 0) break;
       if (present !== NULL_BLOCK) pool.retain(present);
-      const block = present === NULL_BLOCK ? pool.allocate() : present;
-      taken.add(`${hash}:${group}`);
-      held.push({ hash, group, block, words, isNew: present === NULL_BLOCK });
+      return { hash, group, words, present };
+    });
+    const held: ImportedBlock[] = [];
+    for (const { hash, group, words, present } of asked) {
+      const isNew = present === NULL_BLOCK;
+      if (isNew && pool.numFree === 0) continue;
+      held.push({ hash, group, words, block: isNew ? pool.allocate() : present, isNew });
     }
     this.#holds.add(held);
     const blocks = held.filter(({ isNew }) => isNew).map(({ hash, group, block }) => ({ hash, group, block }));
@@ -97,9 +97,16 @@ export class BlockExchange {
     return { blocks, release: () => this.#release(blocks) };
   }
 
-  /** Whoever computed the same content meanwhile keeps its own block. */
-  #publish({ block, words, group }: ImportedBlock, tenant: number): void {
-    if (this.#blocks.publish(block, words, 0, group, tenant)) this.#blocks.events.moved('pool', group, words, 0);
+  /** Whoever computed the same content meanwhile keeps its own block, which then is held instead: it goes idle with its followers. */
+  #publish(imported: ImportedBlock, tenant: number): void {
+    const { block, words, group } = imported;
+    if (this.#blocks.publish(block, words, 0, group, tenant)) {
+      this.#blocks.events.moved('pool', group, words, 0);
+      return;
+    }
+    imported.block = this.#blocks.find(words, 0, group);
+    this.#blocks.pool.retain(imported.block);
+    this.#blocks.pool.release(block);
   }
 
   /** Last first, so that what hangs on other blocks is evicted before them. */

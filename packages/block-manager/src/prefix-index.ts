@@ -9,7 +9,10 @@ const UNPUBLISHED = -1;
  * and never a wrong block. Deletion shifts the following run back, so there are no tombstones.
  */
 export class PrefixIndex {
-  /** Block at each place, {@link NULL_BLOCK} for none; at most half full. */
+  /**
+   * Two words a place: the block, {@link NULL_BLOCK} for none, and the hash that placed it, so that passing by reads no digest.
+   * At most half of the places are taken.
+   */
   readonly #places: Int32Array;
   readonly #mask: number;
   /** Digest of each published block, by block id; see {@link PrefixIndex.digestOf}. */
@@ -20,7 +23,7 @@ export class PrefixIndex {
 
   constructor(numBlocks: number) {
     const capacity = 2 ** Math.ceil(Math.log2(2 * numBlocks + 2));
-    this.#places = new Int32Array(capacity);
+    this.#places = new Int32Array(2 * capacity);
     this.#mask = capacity - 1;
     this.digests = new Int32Array(DIGEST_WORDS * (numBlocks + 1));
     this.#groups = new Int32Array(numBlocks + 1).fill(UNPUBLISHED);
@@ -51,7 +54,7 @@ export class PrefixIndex {
 
   /** Block with the digest at `words[at ..]` in `group`, else {@link NULL_BLOCK}. */
   find(words: Int32Array, at: number, group: number): BlockId {
-    return this.#places[this.#place(words, at, group)] as BlockId;
+    return this.#places[2 * this.#place(words, at, group)] as BlockId;
   }
 
   /** Whether published `block` has the digest at `words[at ..]` in `group`. */
@@ -70,10 +73,11 @@ export class PrefixIndex {
    */
   insert(block: BlockId, words: Int32Array, at: number, group: number): boolean {
     const place = this.#place(words, at, group);
-    if (this.#places[place] !== NULL_BLOCK) return false;
+    if (this.#places[2 * place] !== NULL_BLOCK) return false;
     for (let word = 0; word < DIGEST_WORDS; word++) this.digests[DIGEST_WORDS * block + word] = words[at + word]!;
     this.#groups[block] = group;
-    this.#places[place] = block;
+    this.#places[2 * place] = block;
+    this.#places[2 * place + 1] = hashOf(words, at, group);
     this.#size++;
     return true;
   }
@@ -82,16 +86,16 @@ export class PrefixIndex {
   delete(block: BlockId): void {
     let hole = this.#place(this.digests, DIGEST_WORDS * block, this.#groups[block]!);
     for (let at = (hole + 1) & this.#mask; ; at = (at + 1) & this.#mask) {
-      const moved = this.#places[at]!;
-      if (moved === NULL_BLOCK) break;
-      const home = this.#home(this.digests, DIGEST_WORDS * moved, this.#groups[moved]!);
+      if (this.#places[2 * at] === NULL_BLOCK) break;
+      const home = this.#places[2 * at + 1]! & this.#mask;
       // Moving back is allowed only if the hole lies on the way from its home to where it is now.
       if (((at - home) & this.#mask) >= ((at - hole) & this.#mask)) {
-        this.#places[hole] = moved;
+        this.#places[2 * hole] = this.#places[2 * at]!;
+        this.#places[2 * hole + 1] = this.#places[2 * at + 1]!;
         hole = at;
       }
     }
-    this.#places[hole] = NULL_BLOCK;
+    this.#places[2 * hole] = NULL_BLOCK;
     this.#groups[block] = UNPUBLISHED;
     this.#size--;
   }
@@ -105,23 +109,25 @@ export class PrefixIndex {
       const found = this.find(this.digests, DIGEST_WORDS * block, group);
       if (found !== block) throw new InvariantError('published block cannot be found', { block, group, found });
     }
-    const placed = this.#places.reduce((count, block) => count + (block === NULL_BLOCK ? 0 : 1), 0);
+    let placed = 0;
+    for (let place = 0; place <= this.#mask; place++) if (this.#places[2 * place] !== NULL_BLOCK) placed++;
     if (published !== this.#size || placed !== this.#size) {
       throw new InvariantError('prefix index has another size', { published, placed, size: this.#size });
     }
   }
 
-  #home(words: Int32Array, at: number, group: number): number {
-    return (words[at]! ^ Math.imul(group, 0x9e3779b1)) & this.#mask;
-  }
-
   /** Where the key is, or where it would go. */
   #place(words: Int32Array, at: number, group: number): number {
-    let place = this.#home(words, at, group);
-    for (;;) {
-      const block = this.#places[place] as BlockId;
-      if (block === NULL_BLOCK || this.holds(block, words, at, group)) return place;
-      place = (place + 1) & this.#mask;
+    const hash = hashOf(words, at, group);
+    for (let place = hash & this.#mask; ; place = (place + 1) & this.#mask) {
+      const block = this.#places[2 * place] as BlockId;
+      if (block === NULL_BLOCK) return place;
+      if (this.#places[2 * place + 1] === hash && this.holds(block, words, at, group)) return place;
     }
   }
+}
+
+/** Digests are as random as a hash gets: one word places them. */
+function hashOf(words: Int32Array, at: number, group: number): number {
+  return words[at]! ^ Math.imul(group, 0x9e3779b1);
 }

@@ -1,22 +1,8 @@
-import { KvasirError, type KvCacheManager, type KvGroup, type SequenceId } from '@kvasir/interfaces';
+import { KvasirError, type SequenceId } from '@kvasir/interfaces';
 import { describe, expect, it } from 'vitest';
 import { createKvCacheManager } from '../src/index.js';
+import { A, B, blocks, C, FULL, ids, run, WINDOW_4 } from './support/sequences.js';
 
-const FULL: KvGroup = { kind: 'full', bytesPerBlock: 1024 };
-const WINDOW_4: KvGroup = { kind: 'window', window: 4, bytesPerBlock: 1024 };
-const [A, B, C] = [1, 2, 3] as [SequenceId, SequenceId, SequenceId];
-
-const ids = (...tokens: number[]) => Int32Array.from(tokens);
-const blocks = (kv: KvCacheManager, sequence: SequenceId, group = 0) => {
-  const table = kv.table(sequence, group);
-  return Array.from(table.ids.subarray(0, table.length));
-};
-const run = (kv: KvCacheManager, sequence: SequenceId, tokens: Int32Array) => {
-  const cached = kv.open(sequence, tokens);
-  expect(kv.reserve(sequence, tokens.length)).toBe(true);
-  kv.commit(sequence, tokens, tokens.length);
-  return cached;
-};
 const pool = (numBlocks: number, blockSize = 2, groups = [FULL]) =>
   createKvCacheManager({ numBlocks, blockSize, groups });
 
@@ -244,6 +230,12 @@ describe('mistakes', () => {
     ['groups[0].window', { groups: [{ kind: 'window', bytesPerBlock: 1 }] }],
     ['groups[0].window', { groups: [{ kind: 'full', window: 4, bytesPerBlock: 1 }] }],
     ['groups[1].bytesPerBlock', { groups: [FULL, { ...WINDOW_4, bytesPerBlock: 1 }] }],
+    ['maxTenants', { maxTenants: 0 }],
+    ['maxPinnedShare', { maxPinnedShare: 1 }],
+    ['maxPinnedShare', { maxPinnedShare: Number.NaN }],
+    ['hostTier.numBlocks', { hostTier: { numBlocks: 1 } }],
+    ['hostTier.path', { hostTier: { numBlocks: 9, path: 'x' } }],
+    ['hostTier', { hostTier: { numBlocks: 9 }, enablePrefixCaching: false }],
     ['blocksize', { blocksize: 16 }],
   ])('in the option %s are named', (parameter, options) => {
     const make = () => createKvCacheManager({ numBlocks: 9, blockSize: 2, groups: [FULL], ...options } as never);

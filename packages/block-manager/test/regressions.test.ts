@@ -37,3 +37,36 @@ it('content that was computed twice comes back after the first copy was evicted'
   kv.close(B);
   expect(kv.open(B, Int32Array.of(1, 0))).toBe(1);
 });
+
+it('an import makes room without evicting what it was asked for', () => {
+  const [from, to] = [5, 3].map((numBlocks) => createKvCacheManager({ numBlocks, blockSize: 1, groups: [FULL] }));
+  for (const kv of [from!, to!]) {
+    kv.open(A, Int32Array.of(1, 2));
+    kv.reserve(A, 2);
+  }
+  from!.commit(A, [1, 2], 2);
+  const { blocks } = from!.exportBlocks(A);
+  to!.commit(A, [1], 1);
+  to!.close(A);
+  const imported = to!.importBlocks(blocks);
+  expect(imported.blocks.map(({ hash }) => hash)).toEqual([blocks[1]!.hash]);
+  imported.commit();
+  expect(to!.open(B, Int32Array.of(1, 2, 3))).toBe(2);
+});
+
+it('content that is computed while it is imported goes idle after what follows it', () => {
+  const [from, to] = [5, 6].map((numBlocks) => createKvCacheManager({ numBlocks, blockSize: 1, groups: [FULL] }));
+  from!.open(A, Int32Array.of(1, 2));
+  from!.reserve(A, 2);
+  from!.commit(A, [1, 2], 2);
+  const imported = to!.importBlocks(from!.exportBlocks(A).blocks);
+  to!.open(A, Int32Array.of(1));
+  to!.reserve(A, 1);
+  to!.commit(A, [1], 1);
+  to!.close(A);
+  imported.commit();
+  // Five blocks, two of them cached: four new ones take the last of the chain, and leave its first.
+  to!.open(A, Int32Array.of(9));
+  expect(to!.reserve(A, 4)).toBe(true);
+  expect(to!.open(B, Int32Array.of(1, 2, 3))).toBe(1);
+});

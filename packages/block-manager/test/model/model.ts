@@ -123,7 +123,11 @@ export function assertInvariants(model: Model, real: KvCacheManager): void {
   expect(model.follower.violations).toEqual([]);
   const cached = { pool: [...real.cachedBlocks('pool')], host: [...real.cachedBlocks('host')] };
   for (const tier of ['pool', 'host'] as const) {
-    expect(new Set(cached[tier].map(nameOf))).toEqual(model.follower.tiers[tier]);
+    const names = cached[tier].map(nameOf);
+    const follower = model.follower.tiers[tier];
+    if (names.length !== follower.size || names.some((name) => !follower.has(name))) {
+      expect(follower).toEqual(new Set(names));
+    }
   }
   const held = heldByOthers(model, cached.pool);
   const isSettled = model.failed === null && model.numLoaded === (real.stats().hostTier?.loadedBlocks ?? 0);
@@ -139,13 +143,17 @@ export function nameOf({ hash, group }: { hash: string; group: number }): string
 
 /** Whatever can be found holds what its name says. */
 function assertNamedContent(model: Model, tier: KvCacheTier, blocks: readonly NamedBlock[]): void {
+  const wrong: string[] = [];
   for (const { hash, group, block } of blocks) {
     const { salt, tokens } = model.follower.contentOf(hash);
     for (let offset = 0; offset < model.blockSize; offset++) {
       const position = tokens.length - model.blockSize + offset;
-      expect(model.device.readCell(tier, block, offset)).toBe(contentOf(salt, group, tokens, position));
+      const found = model.device.readCell(tier, block, offset);
+      const expected = contentOf(salt, group, tokens, position);
+      if (found !== expected) wrong.push(`${tier} block ${block}: ${found}, expected ${expected}`);
     }
   }
+  expect(wrong).toEqual([]);
 }
 
 function assertTables(
@@ -155,22 +163,25 @@ function assertTables(
   isSettled: boolean,
   held: Set<number>,
 ): void {
+  const wrong: string[] = [];
   model.groups.forEach((group, index) => {
     const table = real.table(sequence.id, index);
     const own = Array.from(table.ids.subarray(0, table.length)).filter((block) => block !== NULL_BLOCK);
-    expect(new Set(own).size).toBe(own.length);
-    expect(table.length).toBeGreaterThanOrEqual(Math.ceil(sequence.written / model.blockSize));
+    if (new Set(own).size !== own.length) wrong.push(`group ${index} has a block twice`);
+    if (table.length < Math.ceil(sequence.written / model.blockSize)) wrong.push(`table ${index} is too short`);
     for (const block of own) {
-      expect(block).toBeGreaterThan(0);
-      expect(block).toBeLessThanOrEqual(real.numBlocks);
+      if (block < 0 || block > real.numBlocks) wrong.push(`block ${block} is not of the pool`);
       held.add(block);
     }
     if (own.length < table.length) reached.behindWindow++;
     if (!isSettled) return;
     for (let position = firstVisiblePosition(group, sequence.computed); position < sequence.written; position++) {
-      expect(model.device.read(table, position)).toBe(contentAt(sequence, index, position));
+      const found = model.device.read(table, position);
+      const expected = contentAt(sequence, index, position);
+      if (found !== expected) wrong.push(`position ${position} of group ${index}: ${found}, expected ${expected}`);
     }
   });
+  expect(wrong).toEqual([]);
 }
 
 /** Blocks of pins, exports and imports. */
