@@ -19,8 +19,10 @@ import { requestIdFrom } from './http/request-id.js';
 import { RouteTable } from './http/route-table.js';
 import type { Lifecycle } from './lifecycle.js';
 import { quote } from './requests/describe-value.js';
+import { addAdministration } from './routes/administration.js';
 import { addChatCompletions } from './routes/chat-completions.js';
 import { addCompletions } from './routes/completions.js';
+import { addDocumentation } from './routes/documentation.js';
 import { addModels } from './routes/models.js';
 import { addOperations } from './routes/operations.js';
 import { addTokens } from './routes/tokens.js';
@@ -31,6 +33,10 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Open to everyone, also when the server has API keys. */
     isPublic?: boolean;
+    /** Wants the admin key instead of an API key, and is served while the server drains. */
+    isAdmin?: boolean;
+    /** A POST without a body is fine. */
+    hasOptionalBody?: boolean;
     /** Asked for again and again by machines: not worth a line of the log. */
     isRoutine?: boolean;
   }
@@ -47,6 +53,8 @@ export function createFastify(context: ServerContext, lifecycle: Lifecycle): Fas
   addModels(instance, context);
   addTokens(instance, context);
   addOperations(instance, context, lifecycle);
+  addDocumentation(instance, context);
+  if (context.options.adminKey !== undefined) addAdministration(instance, context, lifecycle);
   return instance;
 }
 
@@ -84,26 +92,36 @@ function loggerOptions(logger: ResolvedServerOptions['logger']): FastifyHttpOpti
 }
 
 function addHooks(instance: FastifyInstance, { options }: ServerContext, lifecycle: Lifecycle): void {
-  const authenticator = new Authenticator(options.apiKeys);
+  const users = new Authenticator(options.apiKeys);
+  const admins = new Authenticator(options.adminKey === undefined ? [] : [options.adminKey]);
   instance.decorateRequest('access', null as never);
   instance.addHook('onRequest', (request, reply, done) => {
     request.access = { arrivedAt: options.now() };
     reply.header('x-request-id', request.id);
     logWhenClosed(request, reply, options.now);
-    if (request.routeOptions.config.isPublic !== true) authenticator.check(request.headers.authorization);
+    const { isPublic, isAdmin } = request.routeOptions.config;
+    if (isPublic !== true) (isAdmin === true ? admins : users).check(request.headers.authorization);
     if (request.method === 'POST') {
-      lifecycle.checkOpen();
-      if (!request.is404) checkMediaType(request.headers['content-type'], request.headers['content-encoding']);
+      if (isAdmin !== true) lifecycle.checkOpen();
+      if (!request.is404 && !isBodyless(request)) {
+        checkMediaType(request.headers['content-type'], request.headers['content-encoding']);
+      }
     }
     done();
   });
 }
 
+/** There is no body, and none is needed. */
+function isBodyless({ routeOptions, headers }: FastifyRequest): boolean {
+  const hasNone = headers['transfer-encoding'] === undefined && (headers['content-length'] ?? '0') === '0';
+  return hasNone && routeOptions.config.hasOptionalBody === true;
+}
+
 function addJsonParser(instance: FastifyInstance, maxDepth: number): void {
   instance.removeAllContentTypeParsers();
-  instance.addContentTypeParser<Buffer>('*', { parseAs: 'buffer' }, (_request, bytes, done) => {
+  instance.addContentTypeParser<Buffer>('*', { parseAs: 'buffer' }, (request, bytes, done) => {
     try {
-      done(null, parseJsonBody(bytes, maxDepth));
+      done(null, isBodyless(request) ? undefined : parseJsonBody(bytes, maxDepth));
     } catch (error) {
       done(error as Error);
     }

@@ -3,7 +3,7 @@ import type { Lifecycle } from '../lifecycle.js';
 import { ownVersion } from '../own-version.js';
 import type { ServerContext } from '../server-context.js';
 
-/** `GET /health`, `/ready`, `/version` and `/metrics`. The first two are open to everyone. */
+/** `GET /health`, `/ready`, `/ping`, `/version` and `/metrics`. The first two are open to everyone. */
 export function addOperations(fastify: FastifyInstance, context: ServerContext, lifecycle: Lifecycle): void {
   fastify.get('/health', { config: { isPublic: true, isRoutine: true } }, (_request, reply) => {
     const { failure } = context.model.engine;
@@ -15,6 +15,13 @@ export function addOperations(fastify: FastifyInstance, context: ServerContext, 
     const state = context.model.engine.failure === undefined ? lifecycle.state : 'failed';
     if (state === 'ready') return reply.send({ status: 'ready' });
     return reply.code(503).header('retry-after', '5').send({ status: state });
+  });
+
+  fastify.route({
+    method: ['GET', 'POST'],
+    url: '/ping',
+    config: { isRoutine: true, hasOptionalBody: true },
+    handler: (_request, reply) => reply.code(context.model.engine.failure === undefined ? 200 : 503).send(),
   });
 
   fastify.get('/version', (_request, reply) => reply.send({ version: context.options.version ?? ownVersion() }));

@@ -45,7 +45,8 @@ export type Maybe<T extends TSchema> = TOptional<TUnion<[T, TNull]>>;
 
 /** A field that may be absent or `null`. */
 export function maybe<T extends TSchema>(schema: T): Maybe<T> {
-  return Optional(Union([schema, Null()]));
+  const orNull = schema['type'] === 'null' ? schema : Union([schema, Null()]);
+  return Optional(orNull) as Maybe<T>;
 }
 
 /** Each of these fields may be absent or `null`. */

@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import { afterEach, expect } from 'vitest';
 import { createServer, type KvasirServer, type KvasirServerOptions } from '../../src/index.js';
+import { checkAnswer, checkEvent } from './conformance.js';
 import { FakeModel, type FakeModelOptions } from './fake-model.js';
 
 export interface TestServer {
@@ -45,20 +46,22 @@ export function post(
   });
 }
 
-/** The body, as JSON. */
+/** The body, as JSON; it must be what the OpenAPI document says. */
 export async function jsonOf(response: Response): Promise<Json> {
-  return response.json();
+  const json = (await response.json()) as Json;
+  await checkAnswer(response, json);
+  return json;
 }
 
-/** POSTs and expects a 200. */
+/** POSTs and expects a 200, with a body that is what the OpenAPI document says. */
 export async function postOk(url: string, body: unknown): Promise<Json> {
   const response = await post(url, body);
-  const json = (await response.json()) as Json;
+  const json = await jsonOf(response);
   expect(response.status, JSON.stringify(json)).toBe(200);
   return json;
 }
 
-/** Events of a stream; the last must be `[DONE]` unless there was an error. */
+/** Events of a stream, each what the OpenAPI document says; the last must be `[DONE]` unless there was an error. */
 export async function readEvents(response: Response): Promise<Json[]> {
   const text = await response.text();
   expect(text.endsWith('\n\n')).toBe(true);
@@ -70,7 +73,9 @@ export async function readEvents(response: Response): Promise<Json[]> {
       return frame.slice('data: '.length);
     });
   const isDone = datas.at(-1) === '[DONE]';
-  return (isDone ? datas.slice(0, -1) : datas).map((data) => JSON.parse(data) as Json);
+  const events = (isDone ? datas.slice(0, -1) : datas).map((data) => JSON.parse(data) as Json);
+  for (const event of events) await checkEvent(response, event);
+  return events;
 }
 
 /** Sends raw bytes and returns what comes back until the server closes. */
