@@ -55,7 +55,8 @@ describe.each(COMMANDS)('kvasir %s', (command) => {
 test('help of serve names every flag of the contract, its variable and its default', async () => {
   const { stdout } = await runInProcess(['serve', '--help']);
   const flags = `model served-model-name host port max-model-len dtype max-num-seqs max-num-batched-tokens
-    kv-cache-memory-bytes kv-cache-dtype block-size seed api-key threads offline config max-logprobs`.split(/\s+/);
+    kv-cache-memory-bytes kv-cache-dtype block-size seed api-key admin-key
+    trust-request-chat-template threads offline config max-logprobs`.split(/\s+/);
   for (const flag of flags) {
     expect(stdout).toMatch(new RegExp(`^  --${flag}\\b`, 'm'));
     expect(stdout).toContain(`[KVASIR_${flag.replaceAll('-', '_').toUpperCase()}]`);

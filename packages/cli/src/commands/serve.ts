@@ -52,6 +52,18 @@ const serveFlags: readonly Flag[] = [
     description: 'Key that every request but /health and /ready must carry.',
   },
   {
+    kind: 'string',
+    name: 'admin-key',
+    placeholder: 'KEY',
+    description: 'Key of /reset_prefix_cache, /abort_requests, /server_info and /kv_events; without it there are none.',
+  },
+  {
+    kind: 'boolean',
+    name: 'trust-request-chat-template',
+    default: false,
+    description: 'Render chat templates that requests bring (sandboxed and bounded).',
+  },
+  {
     kind: 'integer',
     name: 'shutdown-timeout',
     minimum: 0,
@@ -96,10 +108,13 @@ export const serve: Command = {
 async function serveLlm(llm: LLM, flags: ParsedFlags, context: CommandContext): Promise<number> {
   const host = String(flags.values.get('host'));
   const apiKey = flags.values.get('api-key') as string | undefined;
+  const adminKey = flags.values.get('admin-key') as string | undefined;
   const name = (flags.values.get('served-model-name') as string | undefined) ?? displayName(modelName(flags));
   const server = createServer(llm, {
     servedModelNames: [name],
     apiKeys: apiKey === undefined ? [] : [apiKey],
+    ...(adminKey === undefined ? {} : { adminKey }),
+    trustRequestChatTemplate: flags.values.get('trust-request-chat-template') === true,
     maxLogprobs: numberFlag(flags, 'max-logprobs') as number,
     version: version(),
     logger: flags.values.get('enable-log-requests') === true && { stream: context.stderr },
