@@ -23,6 +23,7 @@ import { addAdministration } from './routes/administration.js';
 import { addChatCompletions } from './routes/chat-completions.js';
 import { addCompletions } from './routes/completions.js';
 import { addDocumentation } from './routes/documentation.js';
+import { addKvEvents } from './routes/kv-events.js';
 import { addModels } from './routes/models.js';
 import { addOperations } from './routes/operations.js';
 import { addTokens } from './routes/tokens.js';
@@ -54,7 +55,10 @@ export function createFastify(context: ServerContext, lifecycle: Lifecycle): Fas
   addTokens(instance, context);
   addOperations(instance, context, lifecycle);
   addDocumentation(instance, context);
-  if (context.options.adminKey !== undefined) addAdministration(instance, context, lifecycle);
+  if (context.options.adminKey !== undefined) {
+    addAdministration(instance, context, lifecycle);
+    addKvEvents(instance, context);
+  }
   return instance;
 }
 

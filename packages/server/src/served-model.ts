@@ -2,6 +2,7 @@ import type {
   ChatTemplate,
   FinishReason,
   GenerateRequest,
+  KvCacheEvent,
   OutputDelta,
   RequestUsage,
   SamplingParams,
@@ -55,6 +56,9 @@ export interface ServedEngine {
 
   /** Forgets every cached prefix that no running request holds; absent where there is no cache to forget. */
   resetPrefixCache?(): void;
+
+  /** Calls `listener` for what the KV cache stores, removes and clears, until the returned function is called; absent where nobody tells. */
+  subscribeKvEvents?(listener: (event: KvCacheEvent) => void): () => void;
 
   /** Numbers as of now. */
   stats(): EngineNumbers;

@@ -9,7 +9,7 @@ export interface KvasirServerOptions {
   readonly servedModelNames?: readonly string[];
   /** Keys of which every route but `/health` and `/ready` wants one. Default: none, everyone is let in. */
   readonly apiKeys?: readonly string[];
-  /** Key of `/reset_prefix_cache`, `/abort_requests` and `/server_info`. Default: none, and they are not served. */
+  /** Key of `/reset_prefix_cache`, `/abort_requests`, `/server_info` and `/kv_events`. Default: none, and they are not served. */
   readonly adminKey?: string;
   /** Renders templates that clients send as `chat_template`. Default `false`: they are refused. */
   readonly trustRequestChatTemplate?: boolean;

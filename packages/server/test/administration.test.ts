@@ -1,5 +1,7 @@
+import type { KvCacheEvent } from '@kvasir/interfaces';
 import { expect, test } from 'vitest';
-import { expectIdle, jsonOf, post, startServer } from './support/client.js';
+import { expectIdle, jsonOf, post, startServer, until } from './support/client.js';
+import { checkEvent } from './support/conformance.js';
 
 const admin = { authorization: 'Bearer boss' };
 const options = { adminKey: 'boss', apiKeys: ['user'] };
@@ -9,6 +11,17 @@ const ROUTES = [
   ['POST', '/abort_requests'],
   ['GET', '/server_info'],
 ] as const;
+
+/** Data of the first `count` events. */
+async function firstEvents(response: Response, count: number): Promise<unknown[]> {
+  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+  let text = '';
+  while (text.split('data: ').length <= count || !text.endsWith('\n\n')) text += (await reader.read()).value;
+  await reader.cancel();
+  const events = [...text.matchAll(/^data: (.*)$/gm)].map((match) => JSON.parse(match[1]!) as unknown);
+  for (const event of events) await checkEvent(response, event);
+  return events;
+}
 
 test.each(ROUTES)('%s %s is not served without an admin key', async (method, path) => {
   const { url } = await startServer();
@@ -82,6 +95,41 @@ test('abort_requests ends what it names: by answer, by request_id, by X-Request-
   expect((await running[3]!).status).toBe(503);
   model.step();
   expectIdle(model);
+});
+
+test('kv_events tells what the cache does, and stops with its reader', async () => {
+  const { url, model } = await startServer({}, options);
+  expect((await fetch(`${url}/kv_events`)).status).toBe(401);
+  const response = await fetch(`${url}/kv_events`, { headers: admin });
+  expect(response.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
+  await expect.poll(() => model.kvListeners.size).toBe(1);
+  const hashes = ['ab', 'cd'];
+  const events: readonly KvCacheEvent[] = [
+    { type: 'stored', tier: 'pool', group: 0, hashes, blockSize: 2, parentHash: 'x', tokenIds: [1, 2, 3, 4] },
+    { type: 'removed', tier: 'host', group: 1, hashes },
+    { type: 'cleared', tier: 'pool' },
+  ];
+  for (const event of events) for (const listener of model.kvListeners) listener(event);
+  expect(await firstEvents(response, 3)).toEqual([
+    { type: 'stored', tier: 'pool', group: 0, hashes, block_size: 2, parent_hash: 'x', token_ids: [1, 2, 3, 4] },
+    events[1],
+    events[2],
+  ]);
+  await expect.poll(() => model.kvListeners.size).toBe(0);
+});
+
+test('a reader of kv_events that does not read is cut off', async () => {
+  const { url, model } = await startServer({}, options);
+  const response = await fetch(`${url}/kv_events`, { headers: admin });
+  await expect.poll(() => model.kvListeners.size).toBe(1);
+  const tokenIds = Array.from({ length: 100_000 }, (_, i) => i);
+  const event: KvCacheEvent = { type: 'stored', tier: 'pool', group: 0, hashes: ['a'], blockSize: 16, tokenIds };
+  // Loopback sockets take megabytes before they push back.
+  await until(() => {
+    for (const listener of model.kvListeners) listener(event);
+    return model.kvListeners.size === 0;
+  });
+  await expect(response.text()).rejects.toThrow();
 });
 
 test('abort_requests refuses what are no ids', async () => {

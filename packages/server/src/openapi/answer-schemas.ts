@@ -103,6 +103,11 @@ const model = record({
   max_model_len: integer({ minimum: 1 }),
 });
 
+const tier = oneOf(['pool', 'host']);
+const hashes = list(text(), {
+  description: 'Of consecutive blocks of one chain, each of its content and all before it.',
+});
+
 /** Schemas of what the server answers, by the names that they have in the OpenAPI document. */
 export const ANSWER_SCHEMAS = {
   Error: record({
@@ -152,6 +157,19 @@ export const ANSWER_SCHEMAS = {
   Health: record({ status: oneOf(['ok', 'failed']), reason: Optional(text()) }),
   Readiness: record({ status: oneOf(['ready', 'starting', 'draining', 'closed', 'failed']) }),
   Version: record({ version: text() }),
+  KvEvent: either([
+    record({
+      type: constant('stored'),
+      tier,
+      group: count,
+      hashes,
+      block_size: integer({ minimum: 1 }),
+      parent_hash: Optional(text()),
+      token_ids: Optional(tokenIds),
+    }),
+    record({ type: constant('removed'), tier, group: count, hashes }),
+    record({ type: constant('cleared'), tier }),
+  ]),
   Aborted: record({ aborted: list(text(), { description: 'Ids of the answers that were ended.' }) }),
   Reset: record({ reset: flag() }),
   ServerInfo: record({

@@ -119,22 +119,19 @@ function toResponses({ answer, event, otherAnswers, hasSeed, method, tag, path }
 }
 
 function toResponse(description: string, answer: AnswerBody, event?: string): Record<string, unknown> {
-  if (answer === undefined) return { description };
+  const content: Record<string, unknown> = {};
   if (typeof answer === 'object') {
-    const schema = { type: answer.mediaType === 'application/json' ? 'object' : 'string' };
-    return { description, content: { [answer.mediaType]: { schema } } };
+    content[answer.mediaType] = { schema: { type: answer.mediaType === 'application/json' ? 'object' : 'string' } };
+  } else if (answer !== undefined) {
+    content['application/json'] = { schema: ref(answer) };
   }
-  const stream = {
-    schema: { type: 'string', description: `Events, each with a ${event} as its data, then [DONE].` },
-    'x-event-schema': event === undefined ? undefined : ref(event),
-  };
-  return {
-    description,
-    content: {
-      'application/json': { schema: ref(answer) },
-      ...(event === undefined ? {} : { 'text/event-stream': stream }),
-    },
-  };
+  if (event !== undefined) {
+    content['text/event-stream'] = {
+      schema: { type: 'string', description: `Events, each with a ${event} as its data; [DONE] ends an answer.` },
+      'x-event-schema': ref(event),
+    };
+  }
+  return Object.keys(content).length === 0 ? { description } : { description, content };
 }
 
 function ref(name: string): { readonly $ref: string } {

@@ -21,7 +21,7 @@ export interface Operation {
   /** JSON body; its schema is the one that validates. */
   readonly body?: { readonly name: string; readonly schema: TSchema; readonly isOptional?: boolean };
   readonly answer: AnswerBody;
-  /** Schema of each event, when the answer can be a stream. */
+  /** Schema of each event, when the answer can be a stream; without an `answer` it always is. */
   readonly event?: keyof typeof ANSWER_SCHEMAS;
   /** Answers instead of `Error` for these statuses. */
   readonly otherAnswers?: Readonly<Record<string, AnswerBody>>;
@@ -132,6 +132,12 @@ export function operationsOf({ schemas, options }: ServerContext): readonly Oper
       ...{ method: 'get', path: '/server_info', id: 'serverInfo', tag: 'Administration', access: 'admin' },
       summary: 'What is served, on what, and within which limits. No secrets.',
       answer: 'ServerInfo',
+    },
+    {
+      ...{ method: 'get', path: '/kv_events', id: 'kvEvents', tag: 'Administration', access: 'admin' },
+      summary: 'What the KV cache stores, removes and clears, as server-sent events without an end.',
+      answer: undefined,
+      event: 'KvEvent',
     },
   ];
   return options.adminKey === undefined ? all.filter(({ access }) => access !== 'admin') : all;

@@ -3,6 +3,7 @@ import {
   type FinishReason,
   type GenerateRequest,
   KvasirError,
+  type KvCacheEvent,
   type OutputDelta,
   type PositionLogprobs,
   type TokenLogprob,
@@ -58,6 +59,7 @@ export class FakeModel implements ServedModel, ServedEngine {
   readonly memory = { weightBytes: 1, kvCacheBytes: 2 };
   readonly numericsId = 'fake-1';
   numResets = 0;
+  readonly kvListeners = new Set<(event: KvCacheEvent) => void>();
   failure: Error | undefined;
   readonly aborted: string[] = [];
   readonly submitted: GenerateRequest[] = [];
@@ -80,6 +82,11 @@ export class FakeModel implements ServedModel, ServedEngine {
 
   drawSeed(): bigint {
     return ++this.#seed;
+  }
+
+  subscribeKvEvents(listener: (event: KvCacheEvent) => void): () => void {
+    this.kvListeners.add(listener);
+    return () => this.kvListeners.delete(listener);
   }
 
   resetPrefixCache(): void {
