@@ -143,7 +143,7 @@ export class StepLoop {
   #onResult(flight: Flight, result: StepResult): void {
     this.#packer.succeeded(flight.plan.stepId);
     this.#output.read(flight.batch, result);
-    this.#options.scheduler.commit(flight.plan, this.#output.rows);
+    this.#options.scheduler.commit(flight.plan, this.#output.rows, result.computeMicros / 1000);
     this.#options.listener.onCommitted(flight, this.#output, result);
     // The next step starts before this one is turned into text.
     this.#advance();

@@ -17,4 +17,12 @@ describe('tokens never change on real models', () => {
     },
     7_200_000,
   );
+
+  it('Gemma 3: prompts longer than its windows of 512 (the long set)', async () => {
+    const path = process.env['KVASIR_TEST_GEMMA3'] as string;
+    const bounds = { numRuns: 10, maxOthers: 3, minPrompt: 500, maxPrompt: 600, maxTokens: 16 };
+    const reach = await checkRealModel(path, 'gemma3', bounds);
+    process.stdout.write(`gemma3, windows: ${JSON.stringify(reach)}\n`);
+    expect(reach.numForks).toBeGreaterThan(0);
+  }, 7_200_000);
 });

@@ -1,14 +1,14 @@
 import { createTinyModel, fcParameters, tinyModelSpec, tinyRequest } from '@kvasir/testing';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { essence, runInTurn, runTogether } from '../support/essence.js';
+import { choiceEssence, runChoicesAlone, runChoicesTogether } from '../support/essence.js';
 import { openNativeEngine } from '../support/native-engine.js';
 
 const BLOCK_SIZE = 16;
 // Outputs outgrow the block that their prompt ends in, so that tight pools preempt.
 const bounds = { vocabSize: 17, maxPrompt: 30, maxTokens: 44 };
 const maxModelLen = bounds.maxPrompt + bounds.maxTokens + 2;
-const reached = { preemptions: 0, prefixHits: 0, batched: 0, windows: 0 };
+const reached = { preemptions: 0, prefixHits: 0, batched: 0, windows: 0, choices: 0 };
 
 describe('tokens never change on the native backend, tiny random models', () => {
   afterAll(() => {
@@ -17,6 +17,7 @@ describe('tokens never change on the native backend, tiny random models', () => 
     expect(reached.prefixHits).toBeGreaterThan(0);
     expect(reached.batched).toBeGreaterThan(5);
     expect(reached.windows).toBeGreaterThan(2);
+    expect(reached.choices).toBeGreaterThan(10);
   });
 
   const shape = fc.record({
@@ -30,13 +31,19 @@ describe('tokens never change on the native backend, tiny random models', () => 
     enablePrefixCaching: fc.boolean(),
   });
 
-  it('whatever the company, chunks, threads, cache, pool and steps in flight, to the last bit of each log-probability', async () => {
+  const manyChoices = fc.record({
+    tiny: tinyRequest(bounds),
+    n: fc.constantFrom(1, 1, 1, 2, 3),
+    priority: fc.integer({ min: 0, max: 2 }),
+  });
+
+  it('whatever the company, forks, chunks, threads, cache, pool and steps in flight, to the last bit of each log-probability', async () => {
     await fc.assert(
       fc.asyncProperty(
         tinyModelSpec(),
-        fc.array(tinyRequest(bounds), { minLength: 1, maxLength: 6 }),
+        fc.array(manyChoices, { minLength: 1, maxLength: 5 }),
         shape,
-        async (spec, tiny, { extraTokens, spareBlocks, numThreads, ...options }) => {
+        async (spec, many, { extraTokens, spareBlocks, numThreads, ...options }) => {
           using model = createTinyModel(spec);
           const { program } = model;
           const needed = program.kvGroups.length * Math.ceil(maxModelLen / BLOCK_SIZE);
@@ -56,15 +63,18 @@ describe('tokens never change on the native backend, tiny random models', () => 
             maxNumBatchedTokens: 64,
             numBlocks: 1 + needed,
           });
-          const alone = (await runInTurn(quiet, tiny)).map(essence);
-          expect((await runTogether(engine, tiny)).map(essence)).toEqual(alone);
+          const alone = (await runChoicesAlone(quiet, many)).map((choices) => choices.map(choiceEssence));
+          const together = async () =>
+            (await runChoicesTogether(engine, many)).map((choices) => choices.map(choiceEssence));
+          expect(await together()).toEqual(alone);
           // Again, over whatever the first run has left in the cache.
-          expect((await runTogether(engine, tiny)).map(essence)).toEqual(alone);
+          expect(await together()).toEqual(alone);
           engine.checkIntegrity();
           const stats = engine.stats();
           reached.preemptions += stats.numPreemptions;
           reached.prefixHits += stats.prefixHitTokens;
-          reached.batched += tiny.length > 1 && options.maxNumSeqs > 1 ? 1 : 0;
+          reached.choices += many.some(({ n }) => n > 1) ? 1 : 0;
+          reached.batched += many.length > 1 && options.maxNumSeqs > 1 ? 1 : 0;
           reached.windows += spec.window === undefined ? 0 : 1;
           await Promise.all([engine.close(), quiet.close()]);
         },

@@ -3,13 +3,15 @@ import { fcParameters, type GoldenModel, readGoldens, samplingExtras, type TinyR
 import { loadTokenizer } from '@kvasir/tokenizer';
 import fc from 'fast-check';
 import { expect } from 'vitest';
-import { essence, runTogether } from './essence.js';
+import { choiceEssence, essence, runChoicesAlone, runChoicesTogether, runTogether } from './essence.js';
 import { type NativeOptions, openNativeEngine } from './native-engine.js';
 
 /** How much a run of {@link checkRealModel} does. */
 export interface RealModelBounds {
   readonly numRuns: number;
   readonly maxOthers: number;
+  /** Default 1. */
+  readonly minPrompt?: number;
   readonly maxPrompt: number;
   readonly maxTokens: number;
 }
@@ -19,6 +21,7 @@ export interface RealModelReach {
   numCases: number;
   numPreemptions: number;
   prefixHitTokens: number;
+  numForks: number;
   elapsedMs: number;
 }
 
@@ -39,14 +42,14 @@ export async function checkRealModel(
   const maxModelLen = bounds.maxPrompt + bounds.maxTokens + 1;
   const { program, generation } = description;
   const blocksOfOne = program.kvGroups.length * Math.ceil(maxModelLen / BLOCK_SIZE);
-  const reach = { numCases: 0, numPreemptions: 0, prefixHitTokens: 0, elapsedMs: 0 };
+  const reach = { numCases: 0, numPreemptions: 0, prefixHitTokens: 0, numForks: 0, elapsedMs: 0 };
   const startMs = performance.now();
 
   const request = fc
     .record({
       text: fc.nat({ max: texts.length - 1 }),
       from: fc.constantFrom(0, 0, 1, 5),
-      length: fc.integer({ min: 1, max: bounds.maxPrompt }),
+      length: fc.integer({ min: bounds.minPrompt ?? 1, max: bounds.maxPrompt }),
       maxTokens: fc.integer({ min: 1, max: bounds.maxTokens }),
       temperature: fc.constantFrom(0, 0, 0.8, 1.3),
       topK: fc.constantFrom(0, 40),
@@ -73,13 +76,15 @@ export async function checkRealModel(
     spareBlocks: fc.constantFrom(0, 2, blocksOfOne * (bounds.maxOthers + 1)),
     maxInFlight: fc.constantFrom<1 | 2>(1, 2),
     enablePrefixCaching: fc.boolean(),
+    /** In turn for the requests; the first is the observed one. */
+    numChoices: fc.array(fc.constantFrom(1, 1, 2, 3), { minLength: 1, maxLength: 3 }),
   });
 
   await fc.assert(
     fc.asyncProperty(
       fc.array(request, { minLength: 1, maxLength: bounds.maxOthers + 1, size: 'max' }),
       shape,
-      async (requests, { extraTokens, spareBlocks, numThreads, ...options }) => {
+      async (requests, { extraTokens, spareBlocks, numThreads, numChoices, ...options }) => {
         const common = {
           ...options,
           program,
@@ -100,7 +105,8 @@ export async function checkRealModel(
         };
         const [observed] = requests;
         const alone = await openNativeEngine(quiet);
-        const [expected] = (await runTogether(alone, [observed!])).map(essence);
+        const forked = requests.map((tiny, i) => ({ tiny, n: numChoices[i % numChoices.length]!, priority: i % 3 }));
+        const [expected] = await runChoicesAlone(alone, [forked[0]!]);
         await alone.close();
         const engine = await openNativeEngine({
           ...common,
@@ -108,8 +114,10 @@ export async function checkRealModel(
           maxNumBatchedTokens: options.maxNumSeqs + extraTokens,
           numBlocks: 1 + blocksOfOne + spareBlocks,
         });
-        expect((await runTogether(engine, requests)).map(essence)[0]).toEqual(expected);
-        expect((await runTogether(engine, [observed!])).map(essence)[0]).toEqual(expected);
+        const together = await runChoicesTogether(engine, forked);
+        expect(together[0]!.map(choiceEssence)).toEqual(expected!.map(choiceEssence));
+        reach.numForks += forked.reduce((sum, { n }) => sum + n - 1, 0);
+        expect((await runTogether(engine, [observed!])).map(essence)[0]).toEqual(essence(expected![0]!));
         engine.checkIntegrity();
         reach.numCases++;
         reach.numPreemptions += engine.stats().numPreemptions;

@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { type Program, UnsupportedError, type WeightRecord } from '@kvasir/interfaces';
 import type { DecodeWeight } from './decode-weight.js';
 
@@ -11,8 +11,10 @@ export interface LoadedWeight {
 
 /** Reads and decodes every weight of a program. */
 export async function loadWeights(program: Program, decode: DecodeWeight): Promise<readonly LoadedWeight[]> {
-  const files = await Promise.all(program.files.map(({ path }) => open(path)));
+  const files: FileHandle[] = [];
   try {
+    // One after the other: what was opened before one that cannot be is closed too.
+    for (const { path } of program.files) files.push(await open(path));
     const loaded: LoadedWeight[] = [];
     for (const weight of program.weights) {
       const [part] = weight.parts;

@@ -32,8 +32,9 @@ export async function convertToSafetensors(ggufPath: string, folder: string): Pr
   await writeFile(join(folder, 'config.json'), JSON.stringify(settings, undefined, 2));
   const ends = { eos_token_id: generation.eosTokenIds, bos_token_id: generation.bosTokenId };
   await writeFile(join(folder, 'generation_config.json'), JSON.stringify(ends, undefined, 2));
-  const files = await Promise.all(program.files.map(({ path }) => open(path, 'r')));
+  const files: FileHandle[] = [];
   try {
+    for (const { path } of program.files) files.push(await open(path, 'r'));
     const tensors = program.weights.map((weight) => ({
       name: nameOf(weight.name),
       shape: weight.shape,
