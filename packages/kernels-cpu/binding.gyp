@@ -56,6 +56,7 @@
         'native/ops/select.cc',
         'native/session/compile.cc',
         'native/session/cpu_features.cc',
+        'native/session/linear_phase.cc',
         'native/session/logit_edits.cc',
         'native/session/memory.cc',
         'native/session/model_runner.cc',

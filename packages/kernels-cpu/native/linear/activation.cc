@@ -22,6 +22,16 @@ size_t activation_row_bytes(ActivationForm form, int64_t k) {
   return static_cast<size_t>(round_up(bytes, 64));
 }
 
+size_t activation_offset(ActivationForm form, int64_t k) {
+  KVASIR_CHECK(k % kActivationGroup == 0, "ERR_INTERNAL", "a part of a row begins at element ", k);
+  switch (form) {
+    case ActivationForm::f32: return static_cast<size_t>(k) * 4;
+    case ActivationForm::bf16: return static_cast<size_t>(k) * 2;
+    case ActivationForm::int8: return static_cast<size_t>(k / kActivationGroup) * sizeof(ActivationBlock);
+  }
+  return 0;
+}
+
 void prepare_activation(ActivationForm form, Isa isa, const float* x, int64_t k, uint8_t* out) {
   switch (form) {
     case ActivationForm::f32: std::memcpy(out, x, static_cast<size_t>(k) * 4); return;

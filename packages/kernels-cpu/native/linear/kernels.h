@@ -15,7 +15,8 @@ struct StripCall {
   int32_t strip_panels;      // panels in the strip, 1..4
   int32_t first_panel;       // first panel to compute
   int32_t num_panels;
-  int64_t strip_bytes;       // of a full strip: the next one begins there
+  int64_t strip_bytes;
+  const uint8_t* next;       // what is read after this strip, to be fetched on the way; or null
   int64_t depth;             // blocks (integer codecs), k (f32) or pairs of k (bf16)
   const uint8_t* activations;
   size_t activation_stride;  // bytes

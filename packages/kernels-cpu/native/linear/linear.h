@@ -70,7 +70,13 @@ class PackedLinear {
   virtual void pack(const SourceRows& source, int64_t begin, int64_t end) = 0;
   // y[m * out_stride + n] for all M rows and the outputs of panels [begin, end). Writes nothing past column N.
   // `activations` holds M rows of activation_row_bytes(activation_form(), K) each.
-  virtual void forward(const uint8_t* activations, int64_t rows, float* out, int64_t out_stride, int64_t begin, int64_t end) const = 0;
+  void forward(const uint8_t* activations, int64_t rows, float* out, int64_t out_stride, int64_t begin, int64_t end) const;
+  // The same for panels [begin, end) of one strip, with `out` at its first output; fetches the beginning of `next` on the way, the packed
+  // weight that the caller reads then (null: unknown).
+  virtual void forward_strip(const uint8_t* activations, int64_t rows, float* out, int64_t out_stride, int64_t begin, int64_t end,
+                             const uint8_t* next) const = 0;
+  // First byte of the strip of a panel.
+  virtual const uint8_t* panel_data(int64_t panel) const = 0;
 
  protected:
   explicit PackedLinear(const LinearShape& shape) : shape_(shape) {}
@@ -79,6 +85,8 @@ class PackedLinear {
 
 // Bytes of one prepared activation row, a multiple of 64.
 size_t activation_row_bytes(ActivationForm form, int64_t k);
+// Bytes from the beginning of a prepared row to its element k, a multiple of kActivationGroup: rows may be prepared in parts.
+size_t activation_offset(ActivationForm form, int64_t k);
 // Prepares one row. For equal input the same bytes on every path.
 void prepare_activation(ActivationForm form, Isa isa, const float* x, int64_t k, uint8_t* out);
 

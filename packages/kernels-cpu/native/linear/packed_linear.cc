@@ -46,29 +46,30 @@ class StripLinear final : public PackedLinear {
     }
   }
 
-  void forward(const uint8_t* activations, int64_t rows, float* out, int64_t out_stride, int64_t begin, int64_t end) const override {
+  void forward_strip(const uint8_t* activations, int64_t rows, float* out, int64_t out_stride, int64_t begin, int64_t end,
+                     const uint8_t* next) const override {
     check_range(begin, end);
-    if (rows <= 0) return;
-    for (int64_t panel = begin; panel < end;) {
-      const int64_t next = std::min(end, (panel / kStripPanels + 1) * kStripPanels);
-      const int64_t column = panel * kPanelWidth;
-      StripCall call;
-      call.strip = strip(panel);
-      call.strip_panels = strip_panels(panel);
-      call.first_panel = static_cast<int32_t>(panel % kStripPanels);
-      call.num_panels = static_cast<int32_t>(next - panel);
-      call.strip_bytes = kStripPanels * layout_.panel_bytes;
-      call.depth = layout_.depth;
-      call.activations = activations;
-      call.activation_stride = activation_stride_;
-      call.rows = rows;
-      call.out = out + column;
-      call.out_stride = out_stride;
-      call.columns = std::min(shape_.n, next * kPanelWidth) - column;
-      layout_.kernel(call);
-      panel = next;
-    }
+    const int64_t panels = strip_panels(begin);
+    KVASIR_CHECK(begin % kStripPanels + (end - begin) <= panels, "ERR_INTERNAL", "panels [", begin, ", ", end, ") are more than one strip");
+    if (rows <= 0 || begin == end) return;
+    StripCall call;
+    call.strip = strip(begin);
+    call.strip_panels = static_cast<int32_t>(panels);
+    call.first_panel = static_cast<int32_t>(begin % kStripPanels);
+    call.num_panels = static_cast<int32_t>(end - begin);
+    call.strip_bytes = panels * layout_.panel_bytes;
+    call.next = next;
+    call.depth = layout_.depth;
+    call.activations = activations;
+    call.activation_stride = activation_stride_;
+    call.rows = rows;
+    call.out = out;
+    call.out_stride = out_stride;
+    call.columns = std::min(shape_.n, end * kPanelWidth) - begin * kPanelWidth;
+    layout_.kernel(call);
   }
+
+  const uint8_t* panel_data(int64_t panel) const override { return strip(panel); }
 
  private:
   void check_range(int64_t begin, int64_t end) const {
@@ -103,6 +104,15 @@ Layout choose(const LinearShape& shape, NumericMode mode, Isa isa, bool has_bf16
 }
 
 }  // namespace
+
+void PackedLinear::forward(const uint8_t* activations, int64_t rows, float* out, int64_t out_stride, int64_t begin, int64_t end) const {
+  KVASIR_CHECK(0 <= begin && begin <= end && end <= num_panels(), "ERR_INTERNAL", "panels [", begin, ", ", end, ") of ", num_panels());
+  for (int64_t panel = begin; panel < end;) {
+    const int64_t until = std::min(end, (panel / kStripPanels + 1) * kStripPanels);
+    forward_strip(activations, rows, out + panel * kPanelWidth, out_stride, panel, until, until < end ? panel_data(until) : nullptr);
+    panel = until;
+  }
+}
 
 std::unique_ptr<PackedLinear> PackedLinear::plan(const LinearShape& shape, NumericMode mode, Isa isa, bool has_bf16) {
   KVASIR_CHECK(shape.n > 0, "ERR_INVALID_WEIGHT", "a linear of ", shape.n, " outputs, expected at least 1");

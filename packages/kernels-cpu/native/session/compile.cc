@@ -42,7 +42,7 @@ class Compiler {
     if (spec.out >= 0) op.out = new_value(spec.out);
     if (group >= 0) {
       LinearGroup& target = out_.phases.back().groups[static_cast<size_t>(group)];
-      target.epilogue.push_back(op);
+      target.epilogue.push_back({op, false, ActivationForm::f32});
       produced_by_[op.out] = group;
       out_.phases.back().label += std::string("+") + op_kind_name(op.kind);
     } else {
@@ -177,8 +177,11 @@ class Compiler {
     OpSpec op;
     op.input = value;
     op.out = out;
-    Phase& phase = rows_phase(source.rows, op);
-    phase.row_ops.push_back({op, true, form});
+    // Groups of columns lie within strips: what a linear phase has made can be prepared there.
+    const auto producer = produced_by_.find(value);
+    const bool in_epilogue = producer != produced_by_.end() && out_.phases.back().rows == source.rows;
+    Phase& phase = in_epilogue ? out_.phases.back() : rows_phase(source.rows, op);
+    (in_epilogue ? phase.groups[static_cast<size_t>(producer->second)].epilogue : phase.row_ops).push_back({op, true, form});
     phase.label += phase.label.empty() ? "prepare" : "+prepare";
     touch(value);
     touch(out);

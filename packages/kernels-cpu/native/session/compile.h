@@ -1,7 +1,8 @@
 // A Program compiled to phases. A phase is one parallel piece of work between two barriers:
 //
 //   rows       a chain of ops that work on one row each (norm, rope, KV write, add, prepare); threads share the rows
-//   linear     linears whose inputs are prepared, and what follows them column by column; threads share the panels
+//   linear     linears whose inputs are prepared, and what follows them column by column (bias, gate, residual, preparing the next input);
+//              threads share the panels
 //   attention  items of one layer; threads take them as they come
 //
 // Ops join the phase before them as long as nothing of another row or column is needed; a linear also joins an earlier linear phase
@@ -9,13 +10,15 @@
 // or an item changes no bit, so fusing and splitting are free choices.
 //
 // Values become buffers: one a write (a value that is written twice has two). A buffer whose whole life lies in one rows phase
-// is local: one row in the scratch of each thread. The others share one arena, placed by the phases they live in.
+// is local: one row in the scratch of each thread. One whose whole life lies in one linear phase is a strip: some rows of the columns of
+// one strip of panels, in the scratch of each thread. The others share one arena, placed by the phases they live in.
 #pragma once
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "../linear/layout.h"
 #include "program.h"
 
 namespace kvasir {
@@ -28,8 +31,13 @@ struct Buffer {
   int32_t last_phase = -1;
   int32_t written_in = -1; // last phase that writes it
   bool local = false;      // offset counts within the scratch of a thread, and there is one row
+  bool strip = false;      // the same, and there are kStripRows rows of kStripColumns
   int64_t offset = 0;
 };
+
+constexpr int64_t kStripColumns = kPanelWidth * kStripPanels;
+// Rows of a strip that go through a linear and its epilogue at once: a multiple of the rows of every tile.
+constexpr int64_t kStripRows = 192;
 
 // A linear of the program; one a weight, however often it is used.
 struct PlannedLinear {
@@ -38,6 +46,7 @@ struct PlannedLinear {
   int64_t offset = 0;  // in the packed arena
 };
 
+// Also the epilogue of linears, where it works on columns of all rows.
 struct RowOp {
   OpSpec op;  // input, input2 and out are buffers
   bool is_prepare = false;
@@ -57,7 +66,7 @@ struct LinearGroup {
   int64_t num_panels = 0;
   int64_t bytes_per_panel = 0;
   std::vector<LinearCall> calls;
-  std::vector<OpSpec> epilogue;
+  std::vector<RowOp> epilogue;
 };
 
 enum class PhaseKind : int32_t { rows = 0, linear, attention };

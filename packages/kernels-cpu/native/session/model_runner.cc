@@ -3,17 +3,11 @@
 #include <algorithm>
 #include <cstring>
 
+#include "linear_phase.h"
 #include "sample_slot.h"
 
 namespace kvasir {
 namespace {
-
-// Rows from which threads take strips of panels instead of long ranges.
-constexpr int64_t kManyRows = 8;
-
-void add_bias(const float* bias, int64_t n, float* out) {
-  for (int64_t i = 0; i < n; i++) out[i] += bias[i];
-}
 
 AttentionWorkspace workspace_of(const SessionSpec& session, const CompiledProgram& compiled, const OpSpec& op) {
   const KvLayout& layout = compiled.kv_layouts[static_cast<size_t>(op.layer)];
@@ -26,7 +20,7 @@ ModelRunner::ModelRunner(const SessionSpec& session, const ProgramSpec& program,
     : session_(session), program_(program), compiled_(compiled), pool_(pool), ops_(op_kernels(session.isa)), weights_(program, compiled) {
   for (const RopeSpec& rope : program.rope_tables) ropes_.emplace_back(rope);
   for (KvLayout& layout : compiled.kv_layouts) layout.block_bytes = pool.block_bytes();
-  for (const Phase& phase : compiled.phases) splits_.push_back(split_panels(phase.groups, session.num_threads));
+  for (const Phase& phase : compiled.phases) pieces_.push_back(split_panels(phase.groups, session.num_threads));
   attention_rows_.resize(program.kv_groups.size());
   plan_of_phase_.resize(compiled.phases.size());
   for (size_t i = 0; i < compiled.phases.size(); i++) {
@@ -117,18 +111,13 @@ float* ModelRunner::rows_of(int32_t id, uint8_t* arena) const {
 
 int64_t ModelRunner::rows_per_piece(Rows rows) const { return std::max<int64_t>(1, num_rows(rows) / (4 * session_.num_threads)); }
 
-const std::vector<PanelRange>& ModelRunner::panel_ranges(int32_t index) const {
-  const PanelSplit& split = splits_[static_cast<size_t>(index)];
-  return num_rows(phase(index).rows) >= kManyRows ? split.strips : split.streaming;
-}
-
 int64_t ModelRunner::num_pieces(int32_t index) const {
   const Phase& phase = this->phase(index);
   const int64_t rows = num_rows(phase.rows);
   if (rows == 0) return 0;
   switch (phase.kind) {
     case PhaseKind::rows: return (rows + rows_per_piece(phase.rows) - 1) / rows_per_piece(phase.rows);
-    case PhaseKind::linear: return static_cast<int64_t>(panel_ranges(index).size());
+    case PhaseKind::linear: return static_cast<int64_t>(pieces_[static_cast<size_t>(index)].size());
     case PhaseKind::attention: return static_cast<int64_t>(plans_[plan_of_phase_[static_cast<size_t>(index)]].items.size());
   }
   return 0;
@@ -139,8 +128,8 @@ void ModelRunner::run_piece(int32_t index, int64_t piece, uint8_t* arena, const 
   switch (phase.kind) {
     case PhaseKind::rows: return run_rows(phase, piece, arena, scratch);
     case PhaseKind::linear: {
-      const PanelRange& range = panel_ranges(index)[static_cast<size_t>(piece)];
-      return run_panels(phase.groups[static_cast<size_t>(range.group)], range.begin, range.end, num_rows(phase.rows), arena);
+      const LinearPhaseRun run{compiled_, weights_, ops_, session_.isa, num_rows(phase.rows), arena, scratch.local};
+      return run_panel_piece(run, phase.groups, pieces_[static_cast<size_t>(index)][static_cast<size_t>(piece)]);
     }
     case PhaseKind::attention: {
       const AttentionPlan& plan = plans_[plan_of_phase_[static_cast<size_t>(index)]];
@@ -196,26 +185,6 @@ void ModelRunner::run_row_op(const RowOp& row_op, int64_t row, uint8_t* arena, c
     case OpKind::softcap: return ops_.softcap(at(op.input), width(op.input), op.cap);
     case OpKind::linear:
     case OpKind::paged_attention: return;  // phases of their own
-  }
-}
-
-void ModelRunner::run_panels(const LinearGroup& group, int64_t begin, int64_t end, int64_t rows, uint8_t* arena) {
-  const int64_t column = begin * kPanelWidth;
-  const int64_t columns = std::min(group.n, end * kPanelWidth) - column;
-  const auto stride = [&](int32_t buffer) { return compiled_.buffers[static_cast<size_t>(buffer)].row_bytes / 4; };
-  for (const LinearCall& call : group.calls) {
-    const PackedLinear& packed = *compiled_.linears[static_cast<size_t>(call.linear)].packed;
-    float* out = rows_of(call.out, arena);
-    packed.forward(reinterpret_cast<const uint8_t*>(rows_of(call.activations, arena)), rows, out, stride(call.out), begin, end);
-    if (call.bias < 0) continue;
-    for (int64_t row = 0; row < rows; row++) add_bias(weights_.vector(call.bias) + column, columns, out + row * stride(call.out) + column);
-  }
-  for (const OpSpec& op : group.epilogue) {
-    for (int64_t row = 0; row < rows; row++) {
-      const auto at = [&](int32_t buffer) { return rows_of(buffer, arena) + row * stride(buffer) + column; };
-      if (op.kind == OpKind::add) ops_.add(at(op.input), at(op.input2), columns, at(op.out));
-      else ops_.gated_activation(op.activation, at(op.input), at(op.input2), columns, at(op.out));
-    }
   }
 }
 

@@ -55,7 +55,6 @@ class ModelRunner {
   };
   void run_rows(const Phase& phase, int64_t piece, uint8_t* arena, const ThreadScratch& scratch);
   void run_row_op(const RowOp& row_op, int64_t row, uint8_t* arena, const ThreadScratch& scratch);
-  void run_panels(const LinearGroup& group, int64_t begin, int64_t end, int64_t rows, uint8_t* arena);
   // Items of the layers that agree in KV group and shape.
   struct AttentionPlan {
     size_t group;
@@ -66,7 +65,6 @@ class ModelRunner {
   void add_attention_plan(size_t phase);
   AttentionArgs attention_args(const OpSpec& op, const AttentionPlan& plan, uint8_t* arena) const;
   int64_t rows_per_piece(Rows rows) const;
-  const std::vector<PanelRange>& panel_ranges(int32_t index) const;
   int64_t num_rows(Rows rows) const { return static_cast<int64_t>(rows == Rows::tokens ? tokens_.size() : outputs_.size()); }
   float* row_of(int32_t buffer, int64_t row, uint8_t* arena, const ThreadScratch& scratch) const;
   float* rows_of(int32_t buffer, uint8_t* arena) const;
@@ -78,7 +76,7 @@ class ModelRunner {
   const OpKernels& ops_;
   WeightStore weights_;
   std::vector<RopeCache> ropes_;
-  std::vector<PanelSplit> splits_;                       // of each phase
+  std::vector<std::vector<PanelPiece>> pieces_;         // of each linear phase
   std::vector<Token> tokens_;
   std::vector<int32_t> outputs_;                         // index in the batch
   std::vector<int32_t> output_token_;                    // token among those of the step

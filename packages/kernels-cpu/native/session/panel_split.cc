@@ -5,37 +5,41 @@
 namespace kvasir {
 namespace {
 
-constexpr int64_t kStripPanels = 4;
-// Bounds of a streaming range: taking a shorter one costs as much as reading it; a longer one would make the others wait long
-// when its thread loses its core.
-constexpr int64_t kShortestBytes = int64_t{8} << 10;
-constexpr int64_t kLongestBytes = int64_t{512} << 10;
+// Part of a phase that the first piece of each thread takes together: what is left evens out that threads do not run alike.
+constexpr double kFirstRound = 0.75;
+// A longer piece would make the others wait long when its thread loses its core.
+constexpr double kLongestBytes = 1 << 20;
+constexpr int64_t kHalfStrip = kStripPanels / 2;
 
 }  // namespace
 
-PanelSplit split_panels(const std::vector<LinearGroup>& groups, int num_threads) {
-  PanelSplit split;
-  int64_t bytes_left = 0;
-  for (const LinearGroup& group : groups) bytes_left += group.num_panels * group.bytes_per_panel;
-  int taken = 0;
-  int64_t target = bytes_left / (2 * num_threads);
+std::vector<PanelPiece> split_panels(const std::vector<LinearGroup>& groups, int num_threads) {
+  double bytes_left = 0;
+  for (const LinearGroup& group : groups) bytes_left += static_cast<double>(group.num_panels * group.bytes_per_panel);
+  std::vector<PanelPiece> pieces;
+  double target = num_threads == 1 ? bytes_left : bytes_left * kFirstRound / num_threads;
+  double open = 0;  // bytes that the last piece still wants
   for (size_t g = 0; g < groups.size(); g++) {
     const LinearGroup& group = groups[g];
-    const auto index = static_cast<int32_t>(g);
-    for (int64_t begin = 0; begin < group.num_panels; begin += kStripPanels) {
-      split.strips.push_back({index, begin, std::min(group.num_panels, begin + kStripPanels)});
-    }
+    const auto panel_bytes = static_cast<double>(group.bytes_per_panel);
     for (int64_t begin = 0; begin < group.num_panels;) {
-      const int64_t bytes = num_threads == 1 ? bytes_left : std::clamp(target, kShortestBytes, kLongestBytes);
-      const int64_t end = std::min(group.num_panels, begin + std::max<int64_t>(1, bytes / group.bytes_per_panel));
-      split.streaming.push_back({index, begin, end});
-      bytes_left -= (end - begin) * group.bytes_per_panel;
+      if (open < kHalfStrip * panel_bytes) {
+        // After a round of all threads, half of what is left is shared out again.
+        if (!pieces.empty() && pieces.size() % static_cast<size_t>(num_threads) == 0) target = bytes_left / (2 * num_threads);
+        pieces.emplace_back();
+        open = std::min(target, kLongestBytes);
+      }
+      const auto wanted = static_cast<int64_t>(open / panel_bytes);
+      const int64_t border = wanted < kStripPanels ? begin + kHalfStrip : (begin + wanted) / kStripPanels * kStripPanels;
+      const int64_t end = std::min(group.num_panels, border);
+      pieces.back().push_back({static_cast<int32_t>(g), begin, end});
+      const double bytes = static_cast<double>(end - begin) * panel_bytes;
+      bytes_left -= bytes;
+      open -= bytes;
       begin = end;
-      // After a round of all threads, half of what is left is shared out again.
-      if (++taken % num_threads == 0) target = bytes_left / (2 * num_threads);
     }
   }
-  return split;
+  return pieces;
 }
 
 }  // namespace kvasir

@@ -13,13 +13,11 @@ struct PanelRange {
   int64_t begin, end;
 };
 
-struct PanelSplit {
-  // A few rows: long ranges first, so that each thread streams memory, short ones last, so that threads end together.
-  std::vector<PanelRange> streaming;
-  // Many rows: strips, each a good piece of work by itself.
-  std::vector<PanelRange> strips;
-};
+// What a thread takes at once: ranges that follow each other in memory, or in the next group.
+using PanelPiece = std::vector<PanelRange>;
 
-PanelSplit split_panels(const std::vector<LinearGroup>& groups, int num_threads);
+// Long pieces first, one for each thread, so that each streams memory; ever shorter ones after them, so that threads end together. Ranges
+// are whole strips but for the last pieces, which may be half strips.
+std::vector<PanelPiece> split_panels(const std::vector<LinearGroup>& groups, int num_threads);
 
 }  // namespace kvasir

@@ -34,11 +34,14 @@ void place_buffers(CompiledProgram& program, int64_t max_tokens, int64_t max_out
   for (size_t id = 0; id < program.buffers.size(); id++) {
     Buffer& buffer = program.buffers[id];
     if (buffer.first_phase < 0) continue;
-    buffer.local = buffer.first_phase == buffer.last_phase && static_cast<int32_t>(id) != program.logits &&
-                   program.phases[static_cast<size_t>(buffer.first_phase)].kind == PhaseKind::rows;
-    if (buffer.local) {
-      buffer.offset = first_fit(locals, buffer, buffer.row_bytes);
-      program.local_bytes = std::max(program.local_bytes, buffer.offset + buffer.row_bytes);
+    const bool is_short = buffer.first_phase == buffer.last_phase && static_cast<int32_t>(id) != program.logits;
+    const PhaseKind kind = program.phases[static_cast<size_t>(buffer.first_phase)].kind;
+    buffer.local = is_short && kind == PhaseKind::rows;
+    buffer.strip = is_short && kind == PhaseKind::linear;
+    if (buffer.local || buffer.strip) {
+      const int64_t size = buffer.local ? buffer.row_bytes : kStripRows * kStripColumns * 4;
+      buffer.offset = first_fit(locals, buffer, size);
+      program.local_bytes = std::max(program.local_bytes, buffer.offset + size);
     } else {
       order.push_back(&buffer);
     }

@@ -192,12 +192,29 @@ inline __attribute__((always_inline)) void start(__m512i (&dot)[R][P], const uin
   }
 }
 
-// Which groups a tile prefetches, and how far ahead. The tiles that share a strip share the work of fetching the next one.
+// What a tile fetches ahead. One of full width reads a stream: `near` bytes ahead, and from `turn` on the beginning of what comes next. Tiles
+// that share a strip share the work of fetching the next one: each takes every `period`-th group, from its own `phase` on.
 struct Pace {
-  int64_t distance;
+  int64_t near;
+  const uint8_t* turn;
+  int64_t far;
   int64_t phase;   // 1..period: groups until the first prefetch
   int64_t period;
+  int64_t ahead(const uint8_t* at) const { return at < turn ? near : far; }
 };
+
+constexpr int64_t kNever = int64_t{1} << 62;
+
+inline Pace stream_pace(const StripCall& c, int64_t distance) {
+  const uint8_t* end = c.strip + c.strip_bytes;
+  return {distance, end - distance, c.next == nullptr ? 0 : distance + (c.next - end), 1, 1};
+}
+
+inline Pace shared_pace(const StripCall& c, int64_t tile, int64_t tiles) {
+  if (c.next == nullptr) return {0, nullptr, 0, kNever, kNever};
+  const int64_t distance = c.next - c.strip;
+  return {distance, nullptr, distance, tile + 1, tiles};
+}
 
 template <Codec C, int P>
 inline __attribute__((always_inline)) void prefetch_group(const uint8_t* codes, const uint8_t* high, const uint8_t* scales, int64_t distance) {
@@ -229,8 +246,11 @@ void integer_tile(const StripCall& c, int panel, int64_t row, const Pace& pace) 
   for (int64_t block = 0; block < c.depth; ++block) {
     const uint8_t* header = w + at * T.header_bytes;
     [[maybe_unused]] SuperScales<P> super;
+    if constexpr (T.header_bytes > 0) {
+      const int64_t ahead = pace.ahead(header);
 #pragma GCC unroll 16
-    for (int line = 0; line < P * T.header_bytes; line += 64) _mm_prefetch(header + pace.distance + line, _MM_HINT_T0);
+      for (int line = 0; line < P * T.header_bytes; line += 64) _mm_prefetch(header + ahead + line, _MM_HINT_T0);
+    }
     if constexpr (T.header_bytes == 256) expand_super_scales<P>(header, super);
     w += width * T.header_bytes;
     for (int j = 0; j < T.groups_per_block; ++j) {
@@ -239,7 +259,7 @@ void integer_tile(const StripCall& c, int panel, int64_t row, const Pace& pace) 
       const uint8_t* scales = w + width * (T.code_bytes + T.high_bytes) + at * T.scale_bytes;
       if (--until_prefetch == 0) {
         until_prefetch = pace.period;
-        prefetch_group<C, P>(codes, high, scales, pace.distance);
+        prefetch_group<C, P>(codes, high, scales, pace.ahead(codes));
       }
       __m512i dot[R][P];
       __m512 scale[P];
@@ -289,7 +309,7 @@ void integer_rows(const StripCall& c, int64_t row, Pace pace) {
   constexpr int kWide = R <= 3 ? 4 : 2;
   int panel = 0;
   // A tile of the full width reads one stream and stays near; the others share the strip and fetch the next one.
-  if (kWide == 4 && c.num_panels == 4) pace.distance = R == 1 ? kRowPrefetchBytes : c.strip_bytes < kTilePrefetchBytes ? c.strip_bytes : kTilePrefetchBytes;
+  if (kWide == 4 && c.num_panels == 4) pace = stream_pace(c, R == 1 ? kRowPrefetchBytes : kTilePrefetchBytes);
   for (; panel + kWide <= c.num_panels; panel += kWide) integer_tile<C, R, kWide>(c, panel, row, pace);
   if constexpr (kWide == 4) {
     if (panel + 2 <= c.num_panels) {
@@ -308,7 +328,7 @@ void integer_kernel(const StripCall& c) {
   int64_t row = 0;
   for (int64_t tile = 0; tile < tiles; ++tile) {
     const int64_t rows = (c.rows - row + tiles - tile - 1) / (tiles - tile);
-    const Pace pace = {c.strip_bytes, tile + 1, tiles};
+    const Pace pace = shared_pace(c, tile, tiles);
     switch (rows) {
       case 1: integer_rows<C, 1>(c, row, pace); break;
       case 2: integer_rows<C, 2>(c, row, pace); break;
