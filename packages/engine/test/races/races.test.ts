@@ -1,13 +1,14 @@
-import { choiceSeed, type StepResult } from '@kvasir/interfaces';
+import { choiceSeed, type GenerateRequest, type StepResult } from '@kvasir/interfaces';
 import { fcParameters, type TinyRequest, tinyRequest } from '@kvasir/testing';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Clock, OutputStream } from '../../src/index.js';
-import { collect, join, request, startEngine } from '../support/harness.js';
+import { collect, type Harness, type Joined, join, joinChoices, request, startEngine } from '../support/harness.js';
 
 const bounds = { vocabSize: 8, maxPrompt: 8, maxTokens: 8 };
 const endings = new Map<string, number>();
 const rejections: unknown[] = [];
+let numBeams = 0;
 const onRejection = (reason: unknown) => rejections.push(reason);
 
 type Fate = 'runs' | 'aborted' | 'signalled' | 'left' | 'timed';
@@ -15,6 +16,8 @@ type Fate = 'runs' | 'aborted' | 'signalled' | 'left' | 'timed';
 interface Story {
   readonly tiny: TinyRequest;
   readonly n: number;
+  /** The choices are beams. */
+  readonly isBeam: boolean;
   readonly fate: Fate;
 }
 
@@ -46,12 +49,25 @@ async function watch(stream: OutputStream, leaveAfter: number): Promise<Seen[]> 
   return choices;
 }
 
+const BEAM = { lengthPenalty: 1, earlyStopping: false };
+
+/** The request of a story; one for beams leaves out what has no part in them. */
+function requestOf({ tiny, n, isBeam, fate }: Story, id: string): GenerateRequest {
+  const { prompt, ...sampling } = tiny;
+  const extras = { n, ...(fate === 'timed' ? { timeoutMs: 50 } : {}) };
+  if (!isBeam) return request(prompt, sampling, id, extras);
+  const { maxTokens, minTokens, ignoreEos, seed } = sampling;
+  const own = { maxTokens, minTokens, ignoreEos, seed };
+  return request(prompt, own, id, { ...extras, beam: { width: 3, ...BEAM } });
+}
+
 describe('races between steps, failing ones too, submits, aborts, signals, timeouts, leavers and close', () => {
   beforeAll(() => void process.on('unhandledRejection', onRejection));
   afterAll(() => {
     process.off('unhandledRejection', onRejection);
     expect(rejections).toEqual([]);
     if (process.env['FC_PATH'] !== undefined) return;
+    expect(numBeams).toBeGreaterThan(5);
     for (const ending of [
       'stop',
       'length',
@@ -68,6 +84,7 @@ describe('races between steps, failing ones too, submits, aborts, signals, timeo
   const story = fc.record<Story>({
     tiny: tinyRequest(bounds),
     n: fc.constantFrom(1, 1, 2, 3),
+    isBeam: fc.constantFrom(false, false, false, true),
     fate: fc.constantFrom<Fate>('runs', 'runs', 'aborted', 'signalled', 'left', 'timed'),
   });
 
@@ -79,7 +96,8 @@ describe('races between steps, failing ones too, submits, aborts, signals, timeo
         fc.constantFrom<1 | 2>(1, 2),
         fc.boolean(),
         fc.oneof({ weight: 3, arbitrary: fc.constant<number[]>([]) }, fc.uniqueArray(fc.integer({ min: 1, max: 12 }))),
-        async (scheduler, stories, maxInFlight, closesEarly, failing) => {
+        fc.boolean(),
+        async (scheduler, stories, maxInFlight, closesEarly, failing, hasTier) => {
           const gate = scheduler.scheduleFunction(async (_stepId: number, work: () => StepResult) => work());
           // Time passes when a sleep ends, and sleeps end in any order with steps and calls.
           let nowMs = 0;
@@ -100,25 +118,22 @@ describe('races between steps, failing ones too, submits, aborts, signals, timeo
             blockSize: 2,
             numBlocks: 14,
             maxInFlight,
+            ...(hasTier ? { hostBlocks: 20 } : {}),
             fails: (stepId) => failing.includes(stepId),
             gate: (stepId, work) => gate(stepId, work),
           });
           const act = (label: string, run: () => void) => scheduler.schedule(Promise.resolve(label)).then(run);
-          const watched: Promise<Seen[] | undefined>[] = stories.map(
-            async ({ tiny: { prompt, ...sampling }, n, fate }, index) => {
-              const id = `r${index}`;
-              const controller = new AbortController();
-              await scheduler.schedule(Promise.resolve(`submit ${id}`));
-              if (closesEarly && isClosed(engine)) return undefined;
-              const stream = engine.submit(
-                request(prompt, sampling, id, fate === 'timed' ? { n, timeoutMs: 50 } : { n }),
-                { signal: controller.signal },
-              );
-              if (fate === 'aborted') void act(`abort ${id}`, () => void engine.abort(id));
-              if (fate === 'signalled') void act(`signal ${id}`, () => controller.abort());
-              return watch(stream, fate === 'left' ? 2 : Number.POSITIVE_INFINITY);
-            },
-          );
+          const watched: Promise<Seen[] | undefined>[] = stories.map(async (story, index) => {
+            const { fate } = story;
+            const id = `r${index}`;
+            const controller = new AbortController();
+            await scheduler.schedule(Promise.resolve(`submit ${id}`));
+            if (closesEarly && isClosed(engine)) return undefined;
+            const stream = engine.submit(requestOf(story, id), { signal: controller.signal });
+            if (fate === 'aborted') void act(`abort ${id}`, () => void engine.abort(id));
+            if (fate === 'signalled') void act(`signal ${id}`, () => controller.abort());
+            return watch(stream, fate === 'left' ? 2 : Number.POSITIVE_INFINITY);
+          });
           if (closesEarly) void act('close', () => void engine.close());
           await scheduler.waitFor(Promise.all(watched));
           await scheduler.waitFor(engine.close());
@@ -145,19 +160,32 @@ function isClosed(engine: Awaited<ReturnType<typeof startEngine>>['engine']): bo
 
 async function checkAgainstQuietRuns(stories: readonly Story[], seen: readonly (Seen[] | undefined)[]): Promise<void> {
   const { engine } = await startEngine({ ...bounds, maxModelLen: 16, blockSize: 2 });
-  for (const [story, choices] of seen.entries()) {
-    const { prompt, ...sampling } = stories[story]!.tiny;
-    for (const [index, { tokenIds, ending, numAfterEnd }] of (choices ?? []).entries()) {
+  for (const [index, choices] of seen.entries()) {
+    if (choices === undefined) continue;
+    const story = stories[index]!;
+    const quiet = await quietChoices(engine, story);
+    for (const [choice, { tokenIds, ending, numAfterEnd }] of choices.entries()) {
       endings.set(ending, (endings.get(ending) ?? 0) + 1);
-      const own = { ...sampling, seed: choiceSeed(sampling.seed, index) };
-      const quiet = await join(engine.submit(request(prompt, own)));
+      const own = quiet[choice]!;
       expect(numAfterEnd).toBe(0);
-      expect(quiet.tokenIds.slice(0, tokenIds.length)).toEqual(tokenIds);
+      expect(own.tokenIds.slice(0, tokenIds.length)).toEqual(tokenIds);
       if (ending !== 'stop' && ending !== 'length') continue;
-      expect(tokenIds).toEqual(quiet.tokenIds);
-      expect(ending).toBe(quiet.last.finishReason);
+      numBeams += story.isBeam ? 1 : 0;
+      expect(tokenIds).toEqual(own.tokenIds);
+      expect(ending).toBe(own.last.finishReason);
     }
   }
   await collect(engine.submit(request([1], { maxTokens: 1 })));
   await engine.close();
+}
+
+/** Beams as a quiet engine finds them; other choices as requests of their own. */
+async function quietChoices(engine: Harness['engine'], story: Story): Promise<Joined[]> {
+  if (story.isBeam) return joinChoices(engine.submit(requestOf({ ...story, fate: 'runs' }, 'quiet')), story.n);
+  const { prompt, ...sampling } = story.tiny;
+  const choices: Joined[] = [];
+  for (let i = 0; i < story.n; i++) {
+    choices.push(await join(engine.submit(request(prompt, { ...sampling, seed: choiceSeed(sampling.seed, i) }))));
+  }
+  return choices;
 }
