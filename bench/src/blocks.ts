@@ -68,7 +68,7 @@ function printFigures({ waste, windows, hashing, operations }: BlockFigures): vo
     ['prompt tokens', 'us per 1,000 tokens'],
     ...hashing.map((row) => [`${row.length}`, row.microsecondsPer1000Tokens.toFixed(1)]),
   ]);
-  console.log('\nA pool full of cached blocks, median of interleaved rounds\n');
+  console.log('\nA pool full of cached blocks, best of 31 interleaved rounds\n');
   printTable([
     ['blocks', 'decode token', '64-token prompt, new', '64-token prompt, cached'],
     ...operations.map((row) => [

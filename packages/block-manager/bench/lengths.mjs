@@ -20,8 +20,3 @@ function logNormal(random, mean, sigma, max) {
 export function shareGptLike(random) {
   return { promptLength: logNormal(random, 161, 1.1, 2048), outputLength: logNormal(random, 338, 0.9, 2048) };
 }
-
-export function median(values) {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[sorted.length >> 1];
-}

@@ -127,6 +127,20 @@ describe('a failed step', () => {
     expect(kv.open(B, ids(1, 2, 3, 4, 5))).toBe(0);
   });
 
+  it('does not touch who got such a block for something else', () => {
+    const kv = tiered(4, 9);
+    visit(kv, A, ids(1, 2, 3, 4, 5));
+    flush(kv, 9);
+    kv.takeTransfers();
+    // Opened, given up for lack of room, and the blocks go to another one before the step.
+    expect(kv.open(A, ids(1, 2, 3, 4, 5))).toBe(4);
+    kv.close(A);
+    kv.open(B, ids(7));
+    expect(kv.reserve(B, 6)).toBe(true);
+    expect(kv.abandonTransfers(kv.takeTransfers())).toEqual([]);
+    kv.checkIntegrity();
+  });
+
   it('is given up once, by the array that was handed out', () => {
     const kv = tiered(4, 9);
     visit(kv, A, ids(1, 2, 3, 4, 5));

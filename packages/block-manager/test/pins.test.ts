@@ -62,6 +62,15 @@ it('ends: the blocks stay cached, and are evicted as any others', () => {
   expect(kv.open(A, ids(...SYSTEM, 5))).toBe(0);
 });
 
+it('gives back the end of its prefix first', () => {
+  const kv = pool(5, 0.5);
+  kv.pin('system', SYSTEM);
+  visit(kv, A, SYSTEM);
+  kv.unpin('system');
+  visit(kv, B, new Int32Array(6).fill(9));
+  expect(kv.open(A, ids(...SYSTEM, 5))).toBe(2);
+});
+
 it('outlives a reset as a wish: the content goes, and is kept again once it is computed anew', () => {
   const kv = pool(7, 0.5);
   kv.pin('system', SYSTEM);

@@ -115,7 +115,9 @@ export class ExportOrRelease extends OnCache {
       for (const lease of model.exports.splice(0)) {
         for (const { hash, group, block } of lease.blocks) {
           const again = real.exportBlocks([hash, hash]);
-          expect(again.blocks).toContainEqual({ hash, group, block });
+          // What a failed step should have loaded was taken back meanwhile.
+          if (model.follower.tiers.pool.has(nameOf({ hash, group })))
+            expect(again.blocks).toContainEqual({ hash, group, block });
           again.release();
         }
         lease.release();
