@@ -75,7 +75,7 @@ export function planMemory(demand: MemoryDemand): MemoryPlan {
   const neededBytes = fixedBytes + Math.max(report.kvCacheBytes, bytesPerBlock * leastBlocks);
   if (neededBytes > availableBytes) {
     throw new InsufficientMemoryError(
-      `the model needs ${formatBytes(neededBytes)} (${namesOf(demand)}, KV cache ${formatBytes(neededBytes - fixedBytes)}), ${formatBytes(availableBytes)} are available: free memory, take a smaller model, or lower kvCacheMemoryBytes, hostKvCacheMemoryBytes or maxNumBatchedTokens`,
+      `the model needs ${formatBytes(neededBytes)} (${namesOf(demand)}, KV cache ${formatBytes(neededBytes - fixedBytes)}), ${formatBytes(availableBytes)} are available: free memory, take a smaller model, or lower ${hostKvCacheBytes > 0 ? 'hostKvCacheMemoryBytes, ' : ''}kvCacheMemoryBytes or maxNumBatchedTokens`,
       neededBytes,
       availableBytes,
     );
