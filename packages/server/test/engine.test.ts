@@ -2,7 +2,7 @@ import { type Engine, LLM } from '@kvasir/engine';
 import { byteTokenizerSource, createFakeBackend, createFakeProgram } from '@kvasir/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createServer, type KvasirServer, type ServedModel } from '../src/index.js';
-import { jsonOf, post, postOk, readEvents, until } from './support/client.js';
+import { type Json, jsonOf, post, postOk, readEvents, until } from './support/client.js';
 
 type ModelDescription = Exclude<Parameters<typeof LLM.load>[0]['model'], string>;
 
@@ -107,6 +107,53 @@ describe('a server over a real engine', () => {
       ...expected!.logprobs!.map(({ chosen }) => chosen.logprob),
     ]);
     expect(Object.keys(choice.prompt_logprobs[1])).toContain(String('b'.charCodeAt(0)));
+  });
+
+  test.each([
+    ['several choices', { n: 3, prompt: ['ab', 'cd'] }, 6],
+    ['the best of several', { n: 2, best_of: 4 }, 2],
+    ['beams', { n: 3, use_beam_search: true, length_penalty: 0.8 }, 3],
+    ['every sampling field', { min_p: 0.01, typical_p: 0.9, repetition_penalty: 1.1, presence_penalty: 0.5 }, 1],
+    ['biases and bans', { logit_bias: { 65: 100 }, bad_words: ['AA'], frequency_penalty: 0.1 }, 1],
+    ['stops', { stop: ['a', 'bc'], stop_token_ids: [100], include_stop_str_in_output: true }, 1],
+    ['special tokens', { skip_special_tokens: false, spaces_between_special_tokens: false }, 1],
+    ['all reports', { n: 2, logprobs: 3, echo: true, return_token_ids: true, return_tokens_as_token_ids: true }, 2],
+  ])('%s: whole and streamed are the same, and as the document says', async (_name, fields, numChoices) => {
+    const body = { prompt: 'hello', seed: 3, max_tokens: 12, ...fields };
+    const whole = await postOk(`${url}/v1/completions`, body);
+    expect(whole.choices.map(({ index }: Json) => index)).toEqual(Array.from({ length: numChoices }, (_, i) => i));
+    const stream_options = { include_usage: true, continuous_usage_stats: true };
+    const events = await readEvents(await post(`${url}/v1/completions`, { ...body, stream: true, stream_options }));
+    for (const { index, text, finish_reason, stop_reason } of whole.choices) {
+      const parts: Json[] = events.flatMap((event) => event.choices.filter((part: Json) => part.index === index));
+      expect(parts.map((part) => part.text).join('')).toBe(text);
+      expect(parts.at(-1)).toMatchObject({ finish_reason, stop_reason });
+    }
+    // What was cached differs from the first time to the second.
+    const counts = ({ prompt_tokens, completion_tokens }: Json) => ({ prompt_tokens, completion_tokens });
+    expect(counts(events.at(-1).usage)).toEqual(counts(whole.usage));
+    await expectIdle(llm.engine);
+  });
+
+  test('allowed_token_ids are the only ones that come', async () => {
+    const body = { prompt: 'x', max_tokens: 20, allowed_token_ids: [97, 98], ignore_eos: true, n: 2 };
+    const { choices } = await postOk(`${url}/v1/completions`, body);
+    for (const { text } of choices) expect(text).toMatch(/^[ab]{20}$/);
+  });
+
+  test('administration reaches the engine', async () => {
+    await server.close({ drainTimeoutMs: 0 });
+    server = createServer(llm, { adminKey: 'boss' });
+    ({ url } = await server.listen({ port: 0 }));
+    const headers = { authorization: 'Bearer boss' };
+    const body = { prompt: 'x'.repeat(64), max_tokens: 1 };
+    const cached = async () => (await postOk(`${url}/v1/completions`, body)).usage.prompt_tokens_details.cached_tokens;
+    expect(await cached()).toBe(0);
+    expect(await cached()).toBeGreaterThan(0);
+    await jsonOf(await fetch(`${url}/reset_prefix_cache`, { method: 'POST', headers }));
+    expect(await cached()).toBe(0);
+    const info = await jsonOf(await fetch(`${url}/server_info`, { headers }));
+    expect(info).toMatchObject({ numerics_id: llm.numericsId, limits: { max_model_len: llm.limits.maxModelLen } });
   });
 
   test('a closed socket frees the blocks', async () => {

@@ -138,8 +138,15 @@ function ref(name: string): { readonly $ref: string } {
   return { $ref: `#/components/schemas/${name}` };
 }
 
-/** The schema as JSON, without the notes that are for error messages only. */
+/** The schema as JSON, without the notes that are for error messages only, and with the bounds that every integer has. */
 function toJsonSchema(schema: object): JsonSchema {
-  const text = JSON.stringify(schema, (key, value: unknown) => (key.startsWith('x-') ? undefined : value));
+  const text = JSON.stringify(schema, (key, value: unknown) => {
+    if (key.startsWith('x-')) return undefined;
+    return isInteger(value) ? { minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER, ...value } : value;
+  });
   return JSON.parse(text) as JsonSchema;
+}
+
+function isInteger(value: unknown): value is JsonSchema {
+  return typeof value === 'object' && value !== null && (value as JsonSchema)['type'] === 'integer';
 }

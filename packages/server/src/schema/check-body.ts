@@ -1,7 +1,8 @@
 import { RequestError } from '../errors.js';
 import { closestName } from '../requests/closest-name.js';
 import { describeValue, quote } from '../requests/describe-value.js';
-import type { Static, TObject, TSchema } from './builders.js';
+import { countCodePoints } from '../wire/logprobs.js';
+import type { Static, TObject } from './builders.js';
 import { describeExpected } from './describe-expected.js';
 import { invalidField, missingField, wellFormed } from './field-errors.js';
 import { type JsonObject, jsonTypeOf, type SchemaNode } from './schema-node.js';
@@ -21,12 +22,6 @@ export function checkBody<T extends TObject>(schema: T, body: unknown): Static<T
   }
   checkValue(schema as SchemaNode, body, '');
   return body as Static<T>;
-}
-
-/** Checks one value. @param path - Where it stands, `messages[0]` say. @throws {@link RequestError} */
-export function checkField<T extends TSchema>(schema: T, value: unknown, path: string): Static<T> {
-  checkValue(schema as SchemaNode, value, path);
-  return value as Static<T>;
 }
 
 function checkValue(schema: SchemaNode, value: unknown, path: string): void {
@@ -92,9 +87,12 @@ function checkNumber(schema: SchemaNode, value: number, path: string): void {
 }
 
 function checkText(schema: SchemaNode, value: string, path: string): void {
-  if (value.length < (schema.minLength ?? 0)) throw invalid(schema, value, path);
-  if (schema.maxLength !== undefined && value.length > schema.maxLength) {
-    throw invalidField(path, value, `at most ${schema.maxLength} characters, got ${value.length}; shorten it`);
+  const { minLength = 0, maxLength = Number.POSITIVE_INFINITY } = schema;
+  if (value.length < minLength) throw invalid(schema, value, path);
+  // JSON Schema counts code points, of which there are never more than code units.
+  const numCharacters = value.length > maxLength ? countCodePoints(value) : 0;
+  if (numCharacters > maxLength) {
+    throw invalidField(path, value, `at most ${maxLength} characters, got ${numCharacters}; shorten it`);
   }
   if (schema.pattern !== undefined && !new RegExp(schema.pattern, 'u').test(value)) throw invalid(schema, value, path);
   wellFormed(value, path);
@@ -147,7 +145,7 @@ function checkObject(schema: SchemaNode, value: JsonObject, path: string): void 
 
 function checkEntry(schema: SchemaNode, entry: SchemaNode, name: string, value: unknown, path: string): void {
   const maxLength = schema.propertyNames?.maxLength ?? Number.POSITIVE_INFINITY;
-  if (name.length > maxLength) {
+  if (name.length > maxLength && countCodePoints(name) > maxLength) {
     throw new RequestError(
       'ERR_INVALID_FIELD',
       `'${path}' has the key ${quote(name)}, expected keys of at most ${maxLength} characters; shorten it`,
