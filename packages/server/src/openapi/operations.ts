@@ -4,7 +4,7 @@ import type { ServerContext } from '../server-context.js';
 import type { ANSWER_SCHEMAS } from './answer-schemas.js';
 
 /** Who may call a route: everyone, whoever has an API key (where there are any), or the admin. */
-export type Access = 'public' | 'user' | 'admin';
+type Access = 'public' | 'user' | 'admin';
 
 /** A body of an answer: JSON by the name of its schema, or text of some media type. */
 export type AnswerBody = keyof typeof ANSWER_SCHEMAS | { readonly mediaType: string } | undefined;

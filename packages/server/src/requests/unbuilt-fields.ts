@@ -1,7 +1,7 @@
 import { flag, never, only, onlyEmptyArray, onlyEmptyObject, type TProperties, unbuilt } from '../schema/builders.js';
 
 /** Fields of OpenAI and vLLM that both generation routes know and neither builds. */
-export const UNBUILT_SHARED = {
+const UNBUILT_SHARED = {
   response_format: unbuilt(
     {
       type: 'object',
