@@ -6,8 +6,11 @@ import type { StepResult } from './step-result.js';
 /** `float32`: weights, activations and sums in float32, the oracle-grade path. `auto`: the fast path of the weights' encoding. */
 export type NumericMode = 'auto' | 'float32';
 
-/** Type of cached keys and values. `auto` is the backend's choice for the mode. */
-export type KvCacheDtype = 'auto' | 'float32' | 'float16' | 'bfloat16';
+/**
+ * Type of cached keys and values. `auto` is the backend's choice for the mode. `int8` keeps one scale a token and KV head, never one
+ * a block, so that what a token is stored as depends on that token alone.
+ */
+export type KvCacheDtype = 'auto' | 'float32' | 'float16' | 'bfloat16' | 'int8';
 
 /** What a backend runs on. */
 export interface DeviceInfo {
@@ -23,11 +26,17 @@ export interface DeviceInfo {
   readonly numThreads: number;
 }
 
-/** A second pool of KV blocks in host memory, for what the first one evicts: the far end of `load` and `store` transfers. */
+/**
+ * A second, larger pool of blocks of the session's own layout, reached by `store` and `load` transfers only.
+ * Host block ids are a space of their own, counted as those of the pool: 0 is the null block.
+ */
 export interface HostTierPool {
   /** Blocks, the null block included. */
   readonly numBlocks: number;
-  /** A file that holds it, made and overwritten; default: anonymous memory. */
+  /**
+   * A file that holds the tier: created for this session alone, its size reserved, and removed from its folder at once, so that
+   * nothing stays behind however the process ends. Absent: anonymous memory.
+   */
   readonly path?: string;
 }
 
@@ -66,6 +75,8 @@ export interface SessionPlan {
   readonly mappedBytes: number;
   /** Activations, logits and result buffers at the given limits. */
   readonly scratchBytes: number;
+  /** The host tier, in memory or in its file; 0 without one. */
+  readonly hostTierBytes: number;
   readonly kvGroups: readonly KvGroup[];
   /** The type that `auto` stands for. */
   readonly kvCacheDtype: Exclude<KvCacheDtype, 'auto'>;

@@ -21,6 +21,7 @@ interface NativePlan {
   readonly weightBytes: number;
   readonly mappedBytes: number;
   readonly scratchBytes: number;
+  readonly hostTierBytes: number;
   readonly bytesPerBlock: number;
 }
 

@@ -1,7 +1,7 @@
-import { InvalidArgumentError, type SessionOptions, UnsupportedError } from '@kvasir/interfaces';
+import { type HostTierPool, InvalidArgumentError, type SessionOptions } from '@kvasir/interfaces';
 
 const MODES = ['auto', 'float32'];
-const KV_DTYPES = ['auto', 'float32', 'float16', 'bfloat16'];
+const KV_DTYPES = ['auto', 'float32', 'float16', 'bfloat16', 'int8'];
 /** Tokens a key tile of the attention kernels; blocks are whole tiles. */
 const KV_TILE = 16;
 
@@ -26,11 +26,27 @@ export function checkSessionOptions(options: SessionOptions): void {
   integer('maxOutputsPerStep', options.maxOutputsPerStep, 1, 2 ** 20);
   integer('maxTopLogprobs', options.maxTopLogprobs, 0, 2 ** 16);
   integer('maxInFlight', options.maxInFlight, 1, 2);
-  if (options.hostTier !== undefined) {
-    throw new UnsupportedError('host tier', 'hostTier is given: this backend has none yet, leave it out');
-  }
   if (options.numThreads !== undefined) integer('numThreads', options.numThreads, 1, 1024);
+  if (options.hostTier !== undefined) checkHostTier(options.hostTier);
   for (const id of options.eosTokenIds) integer('eosTokenIds', id, 0, (options.programs[0]?.vocabSize ?? 1) - 1);
+}
+
+/** @throws `InvalidArgumentError` For a host tier of no blocks, or one that is somewhere else than a file. */
+export function checkHostTier(hostTier: HostTierPool): void {
+  const unknown = Object.keys(hostTier).find((name) => name !== 'numBlocks' && name !== 'path');
+  if (unknown !== undefined) {
+    throw new InvalidArgumentError(
+      `hostTier.${unknown}`,
+      `option 'hostTier.${unknown}' does not exist: expected numBlocks, path`,
+    );
+  }
+  integer('hostTier.numBlocks', hostTier.numBlocks, 2, 2 ** 31 - 1);
+  if (hostTier.path !== undefined && (hostTier.path === '' || hostTier.path.includes('\0'))) {
+    throw new InvalidArgumentError(
+      'hostTier.path',
+      `hostTier.path is '${hostTier.path}': expected the path of a file to create, or nothing for memory`,
+    );
+  }
 }
 
 /** @throws `InvalidArgumentError` Unless `value` is a whole number from `low` to `high`. */

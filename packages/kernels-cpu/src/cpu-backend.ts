@@ -70,6 +70,7 @@ export class CpuBackend implements Backend {
       weightBytes: plan.weightBytes,
       mappedBytes: plan.mappedBytes,
       scratchBytes: plan.scratchBytes,
+      hostTierBytes: plan.hostTierBytes,
       kvGroups: (options.programs[0] as Program).kvGroups.map(({ kind, window }) => ({
         kind,
         ...(window === undefined ? {} : { window }),

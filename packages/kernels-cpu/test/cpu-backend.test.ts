@@ -1,6 +1,7 @@
 import { truncateSync } from 'node:fs';
 import { InvalidArgumentError, KvasirError, type Program, UnsupportedError } from '@kvasir/interfaces';
 import { type CpuSession, createCpuBackend } from '@kvasir/kernels-cpu';
+import { createReferenceBackend } from '@kvasir/kernels-cpu/reference';
 import { createTinyModel, StepBuilder } from '@kvasir/testing';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { PLAIN_SPEC, TINY_OPTIONS } from './support/tiny-session.js';
@@ -47,7 +48,7 @@ describe('a backend', () => {
     ['maxModelLen', 513, /maxModelLen is 513: expected a whole number from 1 to 512/],
     ['maxInFlight', 3, /maxInFlight is 3/],
     ['mode', 'int4', /expected one of auto, float32/],
-    ['kvCacheDtype', 'int8', /expected one of auto, float32, float16, bfloat16/],
+    ['kvCacheDtype', 'int4', /expected one of auto, float32, float16, bfloat16, int8/],
     ['eosTokenIds', [50], /eosTokenIds is 50/],
   ])('refuses %s %s before it reads anything', (name, value, message) => {
     const open = () => createCpuBackend().planSession({ ...OPTIONS, [name]: value });
@@ -66,6 +67,10 @@ describe('a backend', () => {
       encoding: { kind: 'grouped', bits: 4, packOrder: 'gptq', groupSize: 128, scales: { dtype: 'f16' } } as const,
     };
     expect(() => plan({ weights: [grouped, ...program.weights.slice(1)] })).toThrow(/grouped gptq/);
+    const taps = [{ name: 'layer.0', value: program.logits, afterOp: program.ops.length - 1 }];
+    expect(() => plan({ taps })).toThrow(UnsupportedError);
+    const reference = createReferenceBackend();
+    expect(() => reference.planSession({ ...OPTIONS, programs: [{ ...program, taps }] })).toThrow(/taps layer\.0/);
   });
 
   it('refuses programs whose parts do not fit, naming the op', () => {

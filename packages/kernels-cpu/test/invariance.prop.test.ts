@@ -8,6 +8,7 @@ import { openTiny } from './support/tiny-session.js';
 
 const MAX_LENGTH = 80;
 const MODES = ['auto', 'float32'] as const;
+const KV_DTYPES = ['auto', 'auto', 'float32', 'bfloat16', 'int8'] as const;
 const numRuns = 15;
 
 /** A model, a sequence on it, and others to share steps with. */
@@ -16,6 +17,7 @@ const company = (maxOthers: number) =>
     fc.record({
       spec: fc.constant(spec),
       mode: fc.constantFrom(...MODES),
+      kvCacheDtype: fc.constantFrom(...KV_DTYPES),
       sequence: plannedSequence(spec.vocabSize, MAX_LENGTH),
       others: fc.array(plannedSequence(spec.vocabSize, MAX_LENGTH), { minLength: 1, maxLength: maxOthers }),
     }),
@@ -24,23 +26,27 @@ const company = (maxOthers: number) =>
 describe('tokens, log-probability bits and KV bytes never change', () => {
   it('alone or with up to 31 others, in any chunks, from other blocks', async () => {
     await fc.assert(
-      fc.asyncProperty(company(31), fc.nat({ max: 500 }), async ({ spec, mode, sequence, others }, firstBlock) => {
-        await using quiet = await openTiny(spec, { mode });
-        const [alone] = await runTogether(quiet, [undisturbed(sequence)]);
-        await using busy = await openTiny(spec, { mode });
-        const all = await runTogether(busy, [...others, sequence], firstBlock);
-        expect(all.at(-1)).toEqual(alone);
-      }),
+      fc.asyncProperty(
+        company(31),
+        fc.nat({ max: 500 }),
+        async ({ spec, mode, kvCacheDtype, sequence, others }, firstBlock) => {
+          await using quiet = await openTiny(spec, { mode, options: { kvCacheDtype } });
+          const [alone] = await runTogether(quiet, [undisturbed(sequence)]);
+          await using busy = await openTiny(spec, { mode, options: { kvCacheDtype } });
+          const all = await runTogether(busy, [...others, sequence], firstBlock);
+          expect(all.at(-1)).toEqual(alone);
+        },
+      ),
       fcParameters(numRuns),
     );
   }, 120_000);
 
   it('with one thread, two or five', async () => {
     await fc.assert(
-      fc.asyncProperty(company(9), async ({ spec, mode, sequence, others }) => {
+      fc.asyncProperty(company(9), async ({ spec, mode, kvCacheDtype, sequence, others }) => {
         const runs = [];
         for (const numThreads of [1, 2, 5]) {
-          await using tiny = await openTiny(spec, { mode, options: { numThreads } });
+          await using tiny = await openTiny(spec, { mode, options: { kvCacheDtype, numThreads } });
           runs.push(await runTogether(tiny, [sequence, ...others]));
         }
         expect(runs[1]).toEqual(runs[0]);
@@ -52,10 +58,10 @@ describe('tokens, log-probability bits and KV bytes never change', () => {
 
   it('in blocks of 16, 32 or 64 tokens (tokens and bits; block bytes differ by layout)', async () => {
     await fc.assert(
-      fc.asyncProperty(company(5), async ({ spec, mode, sequence, others }) => {
+      fc.asyncProperty(company(5), async ({ spec, mode, kvCacheDtype, sequence, others }) => {
         const runs = [];
         for (const blockSize of [16, 32, 64]) {
-          await using tiny = await openTiny(spec, { mode, options: { blockSize } });
+          await using tiny = await openTiny(spec, { mode, options: { kvCacheDtype, blockSize } });
           const records = await runTogether(tiny, [sequence, ...others]);
           runs.push(records.map(({ tokens, numbers }) => ({ tokens, numbers })));
         }
@@ -69,7 +75,7 @@ describe('tokens, log-probability bits and KV bytes never change', () => {
   it('on every kernel path of this machine (but the bf16 dot, which rounds in its own way)', async () => {
     const paths = createCpuBackend().deviceInfo.kernelPaths.map((name) => name.split('-')[0] as 'avx512');
     await fc.assert(
-      fc.asyncProperty(company(5), async ({ spec, mode, sequence, others }) => {
+      fc.asyncProperty(company(5), async ({ spec, mode, kvCacheDtype, sequence, others }) => {
         const isInteger = !['f32', 'f16', 'bf16'].includes(spec.encoding);
         const bits =
           mode === 'float32' || (isInteger && spec.hiddenSize % 32 === 0 && spec.intermediateSize % 32 === 0);
@@ -77,7 +83,7 @@ describe('tokens, log-probability bits and KV bytes never change', () => {
         for (const isa of paths) {
           await using tiny = await openTiny(
             { ...spec, numHeads: 2, numKvHeads: 1, headDim: 16 },
-            { mode: bits ? mode : 'float32', backend: { isa } },
+            { mode: bits ? mode : 'float32', backend: { isa }, options: { kvCacheDtype } },
           );
           runs.push(await runTogether(tiny, [sequence, ...others]));
         }
@@ -89,17 +95,21 @@ describe('tokens, log-probability bits and KV bytes never change', () => {
 
   it('with drafts, right and wrong, or without', async () => {
     await fc.assert(
-      fc.asyncProperty(company(5), fc.infiniteStream(fc.nat()), async ({ spec, mode, sequence, others }, noise) => {
-        await using plain = await openTiny(spec, { mode });
-        const expected = await runTogether(plain, [sequence, ...others]);
-        // Drafts that repeat what a sequence says are often right; noise is mostly wrong.
-        const drafted = [sequence, ...others].map((each, i) => ({
-          ...each,
-          drafts: i % 2 === 0 ? expected[i]!.tokens.slice(1, 4) : [noise.next().value % spec.vocabSize],
-        }));
-        await using speculative = await openTiny(spec, { mode });
-        expect(await runTogether(speculative, drafted)).toEqual(expected);
-      }),
+      fc.asyncProperty(
+        company(5),
+        fc.infiniteStream(fc.nat()),
+        async ({ spec, mode, kvCacheDtype, sequence, others }, noise) => {
+          await using plain = await openTiny(spec, { mode, options: { kvCacheDtype } });
+          const expected = await runTogether(plain, [sequence, ...others]);
+          // Drafts that repeat what a sequence says are often right; noise is mostly wrong.
+          const drafted = [sequence, ...others].map((each, i) => ({
+            ...each,
+            drafts: i % 2 === 0 ? expected[i]!.tokens.slice(1, 4) : [noise.next().value % spec.vocabSize],
+          }));
+          await using speculative = await openTiny(spec, { mode, options: { kvCacheDtype } });
+          expect(await runTogether(speculative, drafted)).toEqual(expected);
+        },
+      ),
       fcParameters(numRuns),
     );
   }, 120_000);

@@ -1,4 +1,5 @@
 import { LLM, type LoadOptions } from '@kvasir/engine';
+import type { KvCacheDtype } from '@kvasir/interfaces';
 import { resolveModel } from '@kvasir/model';
 import type { CommandContext } from '../command.js';
 import type { ParsedFlags } from '../flags/parse-flags.js';
@@ -46,7 +47,7 @@ async function load(
     model: resolved.path,
     backend: createCpuBackend(numThreads === undefined ? {} : { numThreads }),
     dtype: flags.values.get('dtype') as 'auto' | 'float32',
-    kvCacheDtype: flags.values.get('kv-cache-dtype') as 'auto' | 'float32' | 'float16' | 'bfloat16',
+    kvCacheDtype: flags.values.get('kv-cache-dtype') as KvCacheDtype,
     maxModelLen: numberFlag(flags, 'max-model-len'),
     maxNumSeqs: numberFlag(flags, 'max-num-seqs'),
     maxNumBatchedTokens: numberFlag(flags, 'max-num-batched-tokens'),

@@ -76,7 +76,7 @@ export const engineFlags: readonly Flag[] = [
   {
     kind: 'choice',
     name: 'kv-cache-dtype',
-    choices: ['auto', 'float32', 'float16', 'bfloat16'],
+    choices: ['auto', 'float32', 'float16', 'bfloat16', 'int8'],
     default: 'auto',
     description: 'Type of cached keys and values.',
   },

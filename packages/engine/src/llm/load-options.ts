@@ -110,7 +110,7 @@ export function resolveSizes(options: LoadOptions): LoadSizes {
     }
   }
   oneOf('dtype', options.dtype, ['auto', 'float32']);
-  oneOf('kvCacheDtype', options.kvCacheDtype, ['auto', 'float32', 'float16', 'bfloat16']);
+  oneOf('kvCacheDtype', options.kvCacheDtype, ['auto', 'float32', 'float16', 'bfloat16', 'int8']);
   oneOf('maxInFlight', options.maxInFlight, [1, 2]);
   const askedBatch = integer('maxNumBatchedTokens', options.maxNumBatchedTokens, 1);
   const numThreads = integer('numThreads', options.numThreads, 1) ?? options.backend.deviceInfo.numThreads;

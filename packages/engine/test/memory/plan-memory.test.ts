@@ -8,6 +8,7 @@ const plan: SessionPlan = {
   weightBytes: 100 * MiB,
   mappedBytes: 60 * MiB,
   scratchBytes: 20 * MiB,
+  hostTierBytes: 0,
   kvGroups: [{ kind: 'full', bytesPerBlock: MiB }],
   kvCacheDtype: 'float32',
 };

@@ -103,11 +103,12 @@ function companyOf(vocabSize: number): fc.Arbitrary<Company> {
     chunks: fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 6 }),
     options: fc.record({
       mode: fc.constantFrom<'auto' | 'float32'>('auto', 'float32'),
-      kvCacheDtype: fc.constantFrom<'auto' | 'float32' | 'float16' | 'bfloat16'>(
+      kvCacheDtype: fc.constantFrom<'auto' | 'float32' | 'float16' | 'bfloat16' | 'int8'>(
         'auto',
         'float32',
         'float16',
         'bfloat16',
+        'int8',
       ),
     }),
   });

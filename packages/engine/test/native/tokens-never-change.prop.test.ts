@@ -22,7 +22,7 @@ describe('tokens never change on the native backend, tiny random models', () => 
 
   const shape = fc.record({
     mode: fc.constantFrom<'auto' | 'float32'>('auto', 'float32'),
-    kvCacheDtype: fc.constantFrom<'auto' | 'float32' | 'bfloat16'>('auto', 'float32', 'bfloat16'),
+    kvCacheDtype: fc.constantFrom<'auto' | 'float32' | 'bfloat16' | 'int8'>('auto', 'float32', 'bfloat16', 'int8'),
     numThreads: fc.constantFrom(1, 2),
     maxNumSeqs: fc.integer({ min: 1, max: 6 }),
     extraTokens: fc.oneof(fc.nat({ max: 4 }), fc.nat({ max: 60 })),

@@ -50,6 +50,7 @@ Napi::Value plan_session(const Napi::CallbackInfo& info) {
     object.Set("weightBytes", static_cast<double>(plan.weight_bytes));
     object.Set("mappedBytes", static_cast<double>(plan.mapped_bytes));
     object.Set("scratchBytes", static_cast<double>(plan.scratch_bytes));
+    object.Set("hostTierBytes", static_cast<double>(plan.host_tier_bytes));
     object.Set("bytesPerBlock", static_cast<double>(plan.block_bytes));
     return object;
   });

@@ -7,8 +7,8 @@ namespace ops_avx2 { extern const OpKernels table; }
 namespace ops_avx512 { extern const OpKernels table; }
 
 int64_t KvLayout::head_bytes() const {
-  const int64_t element = dtype == KvDtype::f32 ? 4 : 2;
-  return 2 * static_cast<int64_t>(head_dim) * block_size * element;
+  const int64_t element = dtype == KvDtype::f32 ? 4 : dtype == KvDtype::i8 ? 1 : 2;
+  return scales_bytes() + 2 * static_cast<int64_t>(head_dim) * block_size * element;
 }
 
 int64_t KvLayout::layer_bytes() const { return num_kv_heads * head_bytes(); }

@@ -11,7 +11,7 @@
 
 namespace kvasir {
 
-enum class KvDtype : int32_t { f32 = 0, f16 = 1, bf16 = 2 };
+enum class KvDtype : int32_t { f32 = 0, f16 = 1, bf16 = 2, i8 = 3 };
 enum class Activation : int32_t { silu = 0, gelu_tanh = 1, gelu = 2 };
 
 constexpr int kKvTile = 16;              // tokens a key tile; block sizes are multiples of it
@@ -20,8 +20,11 @@ constexpr int kAttentionPartition = 256; // absolute token borders at which soft
 // Where one layer's keys and values lie inside a block of its group:
 //
 //   block base + layer_offset + kv_head * head_bytes:
+//     i8 only: key scales [block_size] and value scales [block_size] in float32, one a token
 //     keys   [block_size / 16][head_dim][16]   token in the fastest dimension, so that scores need no horizontal sum
 //     values [block_size][head_dim]
+//
+// i8 holds round(x / scale) with scale = max|x| / 127 of one token's key or value in one KV head: nothing of a token depends on others.
 struct KvLayout {
   KvDtype dtype;
   int32_t num_kv_heads;
@@ -29,6 +32,7 @@ struct KvLayout {
   int32_t block_size;
   int64_t layer_offset;  // bytes from the block base
   int64_t block_bytes;   // whole block of the group
+  int64_t scales_bytes() const { return dtype == KvDtype::i8 ? int64_t{8} * block_size : 0; }  // at the start of a head
   int64_t head_bytes() const;
   int64_t layer_bytes() const;  // num_kv_heads * head_bytes()
 };

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -33,6 +34,48 @@ PageArena::PageArena(int64_t bytes, const char* purpose) : bytes_(bytes) {
 }
 
 PageArena::~PageArena() {
+  if (data_ != nullptr) munmap(data_, static_cast<size_t>(bytes_));
+}
+
+namespace {
+
+// Reserves room now: a write to a mapped page that finds none would end the process.
+int reserve(int descriptor, int64_t bytes) {
+  // Asked first: where the file system cannot reserve, the library writes until it is full.
+  struct statvfs room {};
+  if (fstatvfs(descriptor, &room) == 0 && static_cast<uint64_t>(room.f_bavail) * room.f_frsize < static_cast<uint64_t>(bytes)) return ENOSPC;
+#if defined(__APPLE__)
+  fstore_t store = {F_ALLOCATEALL, F_PEOFPOSMODE, 0, static_cast<off_t>(bytes), 0};
+  if (fcntl(descriptor, F_PREALLOCATE, &store) != 0) return errno;
+  return ftruncate(descriptor, static_cast<off_t>(bytes)) == 0 ? 0 : errno;
+#else
+  for (;;) {
+    const int error = posix_fallocate(descriptor, 0, static_cast<off_t>(bytes));
+    if (error != EINTR) return error;
+  }
+#endif
+}
+
+}  // namespace
+
+ScratchFile::ScratchFile(const std::string& path, int64_t bytes) : bytes_(bytes) {
+  const int descriptor = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
+  KVASIR_CHECK(descriptor >= 0, "ERR_HOST_TIER", "cannot create '", path, "' for the host tier: ", std::strerror(errno),
+               errno == EEXIST ? ": the file of a tier is made for one session, name one that does not exist" : "");
+  int error = reserve(descriptor, bytes);
+  void* data = MAP_FAILED;
+  if (error == 0) {
+    data = mmap(nullptr, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+    error = data == MAP_FAILED ? errno : 0;
+  }
+  unlink(path.c_str());
+  close(descriptor);
+  KVASIR_CHECK(error == 0, "ERR_HOST_TIER", "cannot reserve ", bytes, " bytes in '", path, "' for the host tier: ", std::strerror(error),
+               ": lower hostTier.numBlocks, or choose a folder with room");
+  data_ = static_cast<uint8_t*>(data);
+}
+
+ScratchFile::~ScratchFile() {
   if (data_ != nullptr) munmap(data_, static_cast<size_t>(bytes_));
 }
 

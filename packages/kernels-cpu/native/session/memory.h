@@ -27,6 +27,27 @@ class PageArena {
   int64_t bytes_ = 0;
 };
 
+// A mapping of a file that only this process knows: created, its size reserved, and removed from its folder while it is mapped.
+class ScratchFile {
+ public:
+  ScratchFile() = default;
+  // Throws ERR_HOST_TIER when there is such a file already, no right to create it or no room for it; then nothing stays behind.
+  ScratchFile(const std::string& path, int64_t bytes);
+  ~ScratchFile();
+  ScratchFile(ScratchFile&& other) noexcept { *this = std::move(other); }
+  ScratchFile& operator=(ScratchFile&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(bytes_, other.bytes_);
+    return *this;
+  }
+
+  uint8_t* data() const { return data_; }
+
+ private:
+  uint8_t* data_ = nullptr;
+  int64_t bytes_ = 0;
+};
+
 // A read-only mapping of a whole file of a known size.
 class MappedFile {
  public:

@@ -105,6 +105,8 @@ struct SessionSpec {
   Isa isa = Isa::scalar;
   bool has_bf16 = false;
   bool trace = false;
+  int32_t host_tier_blocks = 0;  // 0: none
+  std::string host_tier_path;    // empty: anonymous memory
   bool spread_threads = false;  // see thread_spread.h
   std::vector<int32_t> eos_token_ids;
   std::vector<ProgramSpec> programs;

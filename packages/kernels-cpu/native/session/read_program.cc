@@ -7,7 +7,7 @@
 namespace kvasir {
 namespace {
 
-constexpr double kFormat = 1;
+constexpr double kFormat = 2;
 constexpr int64_t kMaxWidth = int64_t{1} << 24;
 constexpr int64_t kMaxList = int64_t{1} << 20;
 constexpr int64_t kMaxBytes = int64_t{1} << 50;
@@ -350,7 +350,7 @@ SessionSpec read_session_spec(const double* numbers, int64_t count, const std::v
   KVASIR_CHECK(in.number("format") == kFormat, "ERR_INVALID_PROGRAM", "the description has another format: JavaScript and addon differ in version, rebuild");
   SessionSpec spec;
   spec.mode = static_cast<NumericMode>(in.integer("mode", 0, 1));
-  spec.kv_dtype = static_cast<KvDtype>(in.integer("kvCacheDtype", 0, 2));
+  spec.kv_dtype = static_cast<KvDtype>(in.integer("kvCacheDtype", 0, 3));
   spec.block_size = in.count("blockSize", kKvTile, 1 << 16);
   KVASIR_CHECK(spec.block_size % kKvTile == 0, "ERR_INVALID_ARGUMENT", "blockSize is ", spec.block_size, ", expected a multiple of ", kKvTile);
   spec.num_blocks = in.count("numBlocks", 2, (int64_t{1} << 31) - 1);
@@ -365,6 +365,8 @@ SessionSpec read_session_spec(const double* numbers, int64_t count, const std::v
   spec.has_bf16 = in.integer("hasBf16", 0, 1) != 0;
   spec.trace = in.integer("trace", 0, 1) != 0;
   spec.spread_threads = in.integer("spreadThreads", 0, 1) != 0;
+  spec.host_tier_blocks = in.count("hostTier.numBlocks", 0, (int64_t{1} << 31) - 1);
+  spec.host_tier_path = in.text("hostTier.path");
   const int32_t num_eos = in.count("eosTokenIds.length", 0, 1 << 16);
   for (int32_t i = 0; i < num_eos; i++) spec.eos_token_ids.push_back(in.count("eosTokenIds", 0, kMaxWidth));
   const int32_t num_programs = in.count("programs.length", 1, 16);

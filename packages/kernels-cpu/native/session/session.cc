@@ -58,11 +58,15 @@ CpuSession::CpuSession(SessionSpec spec) : spec_(std::move(spec)), slots_(spec_)
                         SlotTable::sampling_bytes(spec_);
   KVASIR_CHECK(plan_.block_bytes <= (int64_t{1} << 50) / spec_.num_blocks, "ERR_INVALID_ARGUMENT", spec_.num_blocks, " blocks of ",
                plan_.block_bytes, " bytes are more than an address space: lower numBlocks");
+  KVASIR_CHECK(spec_.host_tier_blocks == 0 || plan_.block_bytes <= (int64_t{1} << 50) / spec_.host_tier_blocks, "ERR_INVALID_ARGUMENT",
+               spec_.host_tier_blocks, " host blocks of ", plan_.block_bytes, " bytes are more than an address space: lower hostTier.numBlocks");
+  plan_.host_tier_bytes = spec_.host_tier_blocks * plan_.block_bytes;
 }
 
 void CpuSession::load(const LoadControl& control) {
   pool_ = std::make_unique<ThreadPool>(spec_.num_threads);
   kv_ = std::make_unique<KvPool>(spec_.num_blocks, plan_.block_bytes);
+  if (spec_.host_tier_blocks > 0) host_tier_ = std::make_unique<HostTier>(spec_.host_tier_blocks, plan_.block_bytes, spec_.host_tier_path);
   int64_t arena_bytes = 0, total = 0;
   for (size_t i = 0; i < compiled_.size(); i++) {
     arena_bytes = std::max(arena_bytes, compiled_[i].arena_bytes);
@@ -142,9 +146,9 @@ void CpuSession::compute(const StagedStep& step, StepResultBuffers& result) {
   for (const StagedRow& row : step.rows) {
     if (!row.skipped) runners_[static_cast<size_t>(row.slot->program)]->add_row(row, step.outputs);
   }
-  for (const BlockTransfer& copy : step.transfers) {
-    if (copy.src != copy.dst) std::memcpy(kv_->block(copy.dst), kv_->block(copy.src), static_cast<size_t>(kv_->block_bytes()));
-  }
+  for (const std::unique_ptr<ModelRunner>& runner : runners_) runner->plan_step(scratch_.data());
+  // From here on only a session that closes gives a step up.
+  for (const BlockTransfer& transfer : step.transfers) this->transfer(transfer);
   failed_.store(false);
   failure_ = nullptr;
   step_ = &step;
@@ -156,9 +160,14 @@ void CpuSession::compute(const StagedStep& step, StepResultBuffers& result) {
   if (failure_ != nullptr) std::rethrow_exception(failure_);
 }
 
+void CpuSession::transfer(const BlockTransfer& transfer) {
+  const uint8_t* src = transfer.op == TransferOp::load ? host_tier_->block(transfer.src) : kv_->block(transfer.src);
+  uint8_t* dst = transfer.op == TransferOp::store ? host_tier_->block(transfer.dst) : kv_->block(transfer.dst);
+  if (src != dst) std::memcpy(dst, src, static_cast<size_t>(kv_->block_bytes()));
+}
+
 void CpuSession::run_program(ModelRunner& runner) {
   running_ = &runner;
-  runner.plan_step(scratch_.data());
   const uint32_t epoch = epoch_.load(std::memory_order_relaxed) + 1;
   for (int32_t i = 0; i < runner.num_phases(); i++) {
     const int64_t pieces = runner.num_pieces(i);

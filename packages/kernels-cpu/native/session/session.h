@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "compile.h"
+#include "host_tier.h"
 #include "kv_pool.h"
 #include "kvasir/thread_pool.h"
 #include "kvasir/work_gate.h"
@@ -23,6 +24,7 @@ struct SessionPlan {
   int64_t weight_bytes = 0;   // packed linears, norm vectors, rope tables
   int64_t mapped_bytes = 0;   // embeddings that stay in the mapped file
   int64_t scratch_bytes = 0;  // activations, logits, scratch of threads, batches and results
+  int64_t host_tier_bytes = 0;
   int64_t block_bytes = 0;    // one block of any group
 };
 
@@ -68,6 +70,7 @@ class CpuSession {
 
  private:
   void compute(const StagedStep& step, StepResultBuffers& result);
+  void transfer(const BlockTransfer& transfer);
   void run_program(ModelRunner& runner);
   // What each thread does of the current epoch: pieces of one phase after the other, sampling last.
   void work(int thread);
@@ -86,6 +89,7 @@ class CpuSession {
   int64_t work_bytes_ = 0;
   SlotTable slots_;
   std::unique_ptr<KvPool> kv_;
+  std::unique_ptr<HostTier> host_tier_;
   std::vector<std::unique_ptr<ModelRunner>> runners_;
   PageArena arena_;
   PageArena scratch_;

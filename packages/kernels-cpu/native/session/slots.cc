@@ -261,15 +261,20 @@ void SlotTable::read_transfers(const StepWords& words) {
     expect_unused_zero(record, kSectionWords[kTransfers], first_bits(transfer::num_fields), "transfer", at);
     const int32_t op = record[transfer::op];
     KVASIR_CHECK_STEP(op >= 0 && op <= static_cast<int32_t>(TransferOp::import_block), "transfer: op is ", op, ", expected 0 to 4 (record at word ", at, ")");
-    KVASIR_CHECK(op == static_cast<int32_t>(TransferOp::copy), "ERR_UNSUPPORTED", "transfer: op is ", op,
-                 ", this backend copies within its pool only (record at word ", at, ")");
-    const BlockTransfer copy{record[transfer::group], record[transfer::src], record[transfer::dst]};
+    const BlockTransfer copy{static_cast<TransferOp>(op), record[transfer::group], record[transfer::src], record[transfer::dst]};
+    KVASIR_CHECK(op <= static_cast<int32_t>(TransferOp::store), "ERR_UNSUPPORTED", "transfer: op is ", op,
+                 ", this backend moves blocks between its pool and its host tier only (record at word ", at, ")");
+    KVASIR_CHECK_STEP(copy.op == TransferOp::copy || session_.host_tier_blocks > 0, "transfer: op is ", op,
+                      ", but the session has no host tier: open it with hostTier (record at word ", at, ")");
     KVASIR_CHECK_STEP(copy.group >= 0 && copy.group < static_cast<int32_t>(num_groups), "transfer: group is ", copy.group, ", expected 0 to ",
                       static_cast<int64_t>(num_groups) - 1, " (record at word ", at, ")");
-    for (const int32_t block : {copy.src, copy.dst}) {
-      KVASIR_CHECK_STEP(block >= 1 && block < session_.num_blocks, "transfer: block ", block, ", expected 1 to ", session_.num_blocks - 1,
+    const auto check = [&](int32_t block, bool in_host_tier) {
+      const int32_t end = in_host_tier ? session_.host_tier_blocks : session_.num_blocks;
+      KVASIR_CHECK_STEP(block >= 1 && block < end, "transfer: ", in_host_tier ? "host block " : "block ", block, ", expected 1 to ", end - 1,
                         " (record at word ", at, ")");
-    }
+    };
+    check(copy.src, copy.op == TransferOp::load);
+    check(copy.dst, copy.op == TransferOp::store);
     step_.transfers.push_back(copy);
   }
 }

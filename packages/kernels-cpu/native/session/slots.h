@@ -72,7 +72,9 @@ struct StagedRow {
   int32_t token(int32_t i) const { return i < num_known ? slot->history[static_cast<size_t>(start + i)] : drafts[i - num_known]; }
 };
 
+// copy: pool to pool; store: pool to host tier; load: host tier to pool.
 struct BlockTransfer {
+  TransferOp op;
   int32_t group, src, dst;
 };
 

@@ -27,8 +27,15 @@ Sequence make_sequence(Random& random, const Shape& s, int32_t length) {
 
 float scale_of(const Shape& s) { return static_cast<float>(1 / std::sqrt(static_cast<double>(s.dim))); }
 
-float stored(KvDtype dtype, float x) {
+// What the cache holds of a vector of one token and head, at `x`.
+float stored(KvDtype dtype, const float* vector, int32_t dim, int32_t d) {
+  const float x = vector[d];
   if (dtype == KvDtype::f32) return x;
+  if (dtype == KvDtype::i8) {
+    float most = 0;
+    for (int32_t i = 0; i < dim; i++) most = std::max(most, std::fabs(vector[i]));
+    return most == 0 ? 0 : std::nearbyint(x * (127.0f / most)) * (most / 127.0f);
+  }
   int exponent;
   std::frexp(x, &exponent);
   const double unit = dtype == KvDtype::f16 ? std::ldexp(1.0, std::max(exponent - 11, -24)) : std::ldexp(1.0, exponent - 8);
@@ -49,7 +56,7 @@ std::vector<double> oracle(const Shape& s, const Sequence& q) {
       for (int32_t t = begin; t <= p; t++) {
         const float* key = &q.keys[(static_cast<size_t>(t) * s.kv_heads + kvh) * s.dim];
         double dot = 0;
-        for (int32_t d = 0; d < s.dim; d++) dot += static_cast<double>(query[d]) * stored(s.dtype, key[d]);
+        for (int32_t d = 0; d < s.dim; d++) dot += static_cast<double>(query[d]) * stored(s.dtype, key, s.dim, d);
         dot *= scale_of(s);
         if (s.softcap > 0) dot = s.softcap * std::tanh(dot / s.softcap);
         score.push_back(dot);
@@ -58,7 +65,7 @@ std::vector<double> oracle(const Shape& s, const Sequence& q) {
       for (double& x : score) sum += x = std::exp(x - most);
       for (int32_t t = begin; t <= p; t++) {
         const float* value = &q.values[(static_cast<size_t>(t) * s.kv_heads + kvh) * s.dim];
-        for (int32_t d = 0; d < s.dim; d++) result[d] += score[t - begin] / sum * stored(s.dtype, value[d]);
+        for (int32_t d = 0; d < s.dim; d++) result[d] += score[t - begin] / sum * stored(s.dtype, value, s.dim, d);
       }
     }
   return out;
@@ -204,6 +211,7 @@ const Shape kShapes[] = {
     {KvDtype::f32, 9, 3, 64, 16, 0, 0},   {KvDtype::f16, 9, 3, 64, 32, 0, 0},   {KvDtype::bf16, 9, 3, 64, 64, 0, 0},
     {KvDtype::f16, 4, 1, 256, 16, 100, 0}, {KvDtype::f32, 4, 1, 256, 32, 0, 0}, {KvDtype::f32, 2, 2, 8, 16, 0, 0},
     {KvDtype::f16, 5, 1, 20, 16, 33, 0},  {KvDtype::bf16, 8, 1, 80, 32, 0, 50}, {KvDtype::f32, 6, 3, 96, 16, 17, 30},
+    {KvDtype::i8, 9, 3, 64, 16, 0, 0},    {KvDtype::i8, 4, 1, 100, 32, 90, 0},  {KvDtype::i8, 6, 2, 21, 16, 0, 20},
     {KvDtype::bf16, 7, 1, 128, 16, 1, 0}, {KvDtype::f32, 4, 4, 20, 64, 300, 0}, {KvDtype::f32, 3, 1, 1, 16, 0, 0},
 };
 
@@ -219,7 +227,7 @@ void against_double() {
 
 void long_contexts() {
   Random random(12);
-  for (const Shape& s : {Shape{KvDtype::f32, 3, 1, 16, 16, 0, 0}, Shape{KvDtype::f16, 2, 1, 8, 32, 513, 0}, Shape{KvDtype::f32, 2, 1, 8, 16, 256, 20}}) {
+  for (const Shape& s : {Shape{KvDtype::f32, 3, 1, 16, 16, 0, 0}, Shape{KvDtype::f16, 2, 1, 8, 32, 513, 0}, Shape{KvDtype::f32, 2, 1, 8, 16, 256, 20}, Shape{KvDtype::i8, 2, 1, 12, 16, 0, 0}}) {
     const Sequence q = make_sequence(random, s, 1100);
     for (const OpKernels* path : paths()) compare(s, q, whole(random, *path, s, q), path->name);
   }
@@ -230,7 +238,7 @@ void random_shapes() {
   for (int i = 0; i < (kSanitized ? 10 : 60); i++) {
     const int32_t kv_heads = static_cast<int32_t>(random.between(1, 3));
     const int32_t window = random.unit() < 0.5 ? 0 : static_cast<int32_t>(random.between(1, 290));
-    const Shape s{static_cast<KvDtype>(random.between(0, 2)), kv_heads * static_cast<int32_t>(random.between(1, 8)), kv_heads,
+    const Shape s{static_cast<KvDtype>(random.between(0, 3)), kv_heads * static_cast<int32_t>(random.between(1, 8)), kv_heads,
                   static_cast<int32_t>(random.between(1, 70)), 16 * static_cast<int32_t>(random.between(1, 4)), window, random.unit() < 0.3 ? 25.0f : 0.0f};
     const Sequence q = make_sequence(random, s, static_cast<int32_t>(random.between(1, 280)));
     std::vector<float> first;
@@ -281,7 +289,7 @@ void block_sizes() {
 void companions() {
   Random random(16);
   for (int i = 0; i < (kSanitized ? 6 : 25); i++) {
-    const Shape s = kShapes[random.between(0, 11)];
+    const Shape s = kShapes[random.between(0, static_cast<int64_t>(sizeof kShapes / sizeof kShapes[0]) - 1)];
     std::vector<Sequence> sequences;
     std::vector<int32_t> lengths;
     const int64_t count = random.between(2, 6);

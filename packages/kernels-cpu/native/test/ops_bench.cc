@@ -45,6 +45,7 @@ const char* name_of(KvDtype dtype) {
     case KvDtype::f32: return "f32";
     case KvDtype::f16: return "f16";
     case KvDtype::bf16: return "bf16";
+    case KvDtype::i8: return "i8";
   }
   return "?";
 }
@@ -145,7 +146,7 @@ int main(int argc, char** argv) {
   for (const kvasir::OpKernels* path : paths()) {
     if (argc > 1 ? std::strcmp(path->name, argv[1]) != 0 : path->name[0] == 's') continue;
     for (const Model& m : {smollm, gemma, gemma_full})
-      for (KvDtype dtype : {KvDtype::f32, KvDtype::f16, KvDtype::bf16})
+      for (KvDtype dtype : {KvDtype::f32, KvDtype::f16, KvDtype::bf16, KvDtype::i8})
         for (int32_t context : {128, 512, 4096}) {
           attention(*path, m, dtype, context, 1);
           if (context >= 512) attention(*path, m, dtype, context, 512);

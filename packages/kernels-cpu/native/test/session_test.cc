@@ -78,6 +78,10 @@ class Batch {
     append(kTransfers, {0, 0, src, dst, 0, 0, 0, 0});
     return *this;
   }
+  Batch& transfer(TransferOp op, int src, int dst) {
+    append(kTransfers, {static_cast<int32_t>(op), 0, src, dst, 0, 0, 0, 0});
+    return *this;
+  }
   Batch& row(int slot, int known, const std::vector<int32_t>& drafts = {}) {
     append(kRows, {slot, known + static_cast<int32_t>(drafts.size()), 0, drafts.empty() ? 0 : static_cast<int32_t>(sections_[kTokens].size()),
                    static_cast<int32_t>(drafts.size()), 0, 0, 0});
@@ -188,7 +192,7 @@ void test_damaged_batches(const TinyProgram& program, Random& random) {
   int refused = 0;
   for (int i = 0; i < 300; i++) {
     Batch good = runner.batch();
-    good.init(1, {5, 6, 7}, 1, 1.0f).fork(1, 2, 9).copy(40, 41).row(0, 1, {8, 9}).output(0, 0).output(1, 0).output(2, 0);
+    good.init(1, {5, 6, 7}, 1, 1.0f).fork(1, 2, 9).copy(40, 41).transfer(TransferOp::store, 41, 2).transfer(TransferOp::load, 2, 42).row(0, 1, {8, 9}).output(0, 0).output(1, 0).output(2, 0);
     good.row(1, 3).output(1, 1, 1, 7).output(2, 1).output(2, 2);
     std::vector<int32_t> words = good.build();
     const int32_t values[] = {-1, 0, 1, 2, 7, 16, 63, 64, INT32_MAX, INT32_MIN, 0x40000000, 0x7fc00000, static_cast<int32_t>(random())};
@@ -248,6 +252,25 @@ void test_fork_ends_with_release(const TinyProgram& program) {
   refused(runner.batch().fork(0, 1, 9).release(0).init(0, {5, 6, 7}).row(0, 3).output(2, 0).output(2, 1), runner, "a source that is started anew");
 }
 
+// Blocks go to the host tier and come back, in order, also within one step.
+void test_host_tier(const TinyProgram& program) {
+  Runner runner(program);
+  const auto fill = [&](int block, uint8_t value) { std::memset(runner.session->block(0, block).data(), value, static_cast<size_t>(runner.session->block(0, block).size())); };
+  const auto holds = [&](int block, uint8_t value) {
+    for (const uint8_t byte : runner.session->block(0, block))
+      if (byte != value) return false;
+    return true;
+  };
+  fill(1, 11);
+  fill(2, 22);
+  runner.run(runner.batch().transfer(TransferOp::store, 1, 1).transfer(TransferOp::store, 2, kHostBlocks - 1).copy(2, 1).transfer(TransferOp::load, 1, 2));
+  CHECK_THAT(holds(1, 22) && holds(2, 11), "two blocks changed places by way of the host tier");
+  fill(1, 0);
+  runner.run(runner.batch().transfer(TransferOp::load, kHostBlocks - 1, 1));
+  CHECK_THAT(holds(1, 22), "a later step loads what an earlier one stored");
+  CHECK_THAT(runner.session->plan().host_tier_bytes == kHostBlocks * runner.session->plan().block_bytes, "planned");
+}
+
 void test_load_failures(const TinyProgram& program) {
   CpuSession session(program.spec());
   std::atomic<bool> abort{true};
@@ -286,6 +309,7 @@ int main() {
       for (int i = 0; i < 8; i++) test_company(program, random);
       test_fork_ends_with_release(program);
       test_load_failures(program);
+      test_host_tier(program);
       test_cancel(program);
     }
   }

@@ -92,6 +92,39 @@ void test_step_thread() {
   thread.stop();
 }
 
+#if defined(__x86_64__)
+// Modes of the caller that would change bits: round toward zero, subnormals kept.
+constexpr uint32_t kForeignModes = 0x1f80 | 0x6000;
+constexpr uint32_t kComputeModes = 0x1f80 | 0x8040;
+constexpr uint32_t kModesMask = 0xffc0;
+
+// What the threads of a session compute with, whatever the thread that made them had: bits depend on it.
+void test_floating_point_state() {
+  const uint32_t own = _mm_getcsr();
+  _mm_setcsr(kForeignModes);
+  uint32_t step_modes = 0;
+  float flushed = 1;
+  std::vector<uint32_t> modes(4, 0);
+  {
+    StepThread thread;
+    ThreadPool pool(4);
+    thread.submit([&] {
+      step_modes = _mm_getcsr();
+      volatile float tiny = 1e-30f;
+      flushed = tiny * 1e-10f;
+      pool.run([&](int index) { modes[static_cast<size_t>(index)] = _mm_getcsr(); });
+    });
+    thread.stop();
+  }
+  CHECK_THAT((_mm_getcsr() & kModesMask) == kForeignModes, "the caller's state is its own");
+  _mm_setcsr(own);
+  CHECK_THAT((step_modes & kModesMask) == kComputeModes && flushed == 0.0f, "the step thread has modes %x", step_modes);
+  for (const uint32_t each : modes) CHECK_THAT((each & kModesMask) == kComputeModes, "a compute thread has modes %x", each);
+}
+#else
+void test_floating_point_state() {}
+#endif
+
 void test_ends() {
   for (int i = 0; i < 200; i++) {
     std::atomic<int> calls{0};
@@ -114,6 +147,7 @@ int main() {
     test_run(num_threads);
   }
   test_step_thread();
+  test_floating_point_state();
   test_ends();
   return finish("threads");
 }

@@ -13,6 +13,7 @@
 namespace kvasir::test {
 
 constexpr int kVocab = 24, kHidden = 32, kHeads = 2, kKvHeads = 1, kHeadDim = 16, kFeedForward = 64, kLayers = 2, kBlockSize = 16;
+constexpr int kHostBlocks = 5;
 constexpr int kMaxLength = 96, kNumBlocks = 64, kMaxSlots = 6, kMaxTokens = 64, kMaxOutputs = 24, kMaxTop = 3;
 
 struct TinyProgram {
@@ -111,8 +112,9 @@ struct TinyProgram {
     op(OpKind::linear, {double(last), double(embedding), -1, double(logits)});
     std::fclose(file_);
 
-    put({1, 0, 0, kBlockSize, kNumBlocks, kMaxSlots, kMaxLength, kMaxTokens, kMaxOutputs, kMaxTop, 1, double(num_threads), double(isa), 0, 0});
-    put({1, 0});  // one EOS id
+    put({2, 0, 0, kBlockSize, kNumBlocks, kMaxSlots, kMaxLength, kMaxTokens, kMaxOutputs, kMaxTop, 1, double(num_threads), double(isa), 0, 0, 0});
+    put({kHostBlocks, 1, 0});  // in memory; one EOS id
+    texts.push_back("");
     put({1, kVocab, kHidden, 4096, 1, double(offset_)});
     texts.push_back(path);
     texts.insert(texts.end(), texts_.begin(), texts_.end());

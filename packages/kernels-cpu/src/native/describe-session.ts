@@ -3,7 +3,7 @@ import type { CpuIsa } from '../addon.js';
 import { SessionWriter } from './session-writer.js';
 import { writeProgram } from './write-program.js';
 
-const FORMAT = 1;
+const FORMAT = 2;
 const ISAS: readonly CpuIsa[] = ['scalar', 'avx2', 'avx512'];
 
 /** What the backend adds to the options of a session. */
@@ -31,7 +31,7 @@ export function describeSession(
   const out = new SessionWriter();
   out.number('format', FORMAT);
   out.integer('mode', options.mode === 'float32' ? 1 : 0, 0, 1);
-  out.integer('kvCacheDtype', ['float32', 'float16', 'bfloat16'].indexOf(choice.kvCacheDtype), 0, 2);
+  out.integer('kvCacheDtype', ['float32', 'float16', 'bfloat16', 'int8'].indexOf(choice.kvCacheDtype), 0, 3);
   out.integer('blockSize', options.blockSize, 1, 2 ** 16);
   out.integer('numBlocks', options.numBlocks, 2, 2 ** 31 - 1);
   out.integer('maxSlots', options.maxSlots, 1, 2 ** 20);
@@ -45,6 +45,8 @@ export function describeSession(
   out.integer('hasBf16', choice.hasBf16 ? 1 : 0, 0, 1);
   out.integer('trace', choice.trace ? 1 : 0, 0, 1);
   out.integer('spreadThreads', choice.spreadThreads ? 1 : 0, 0, 1);
+  out.integer('hostTier.numBlocks', options.hostTier?.numBlocks ?? 0, 0, 2 ** 31 - 1);
+  out.text(options.hostTier?.path ?? '');
   out.list('eosTokenIds', options.eosTokenIds, (id) => {
     out.integer('eosTokenIds', id, 0, 2 ** 24);
   });

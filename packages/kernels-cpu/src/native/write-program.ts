@@ -29,6 +29,7 @@ export function writeProgram(out: SessionWriter, program: Program): void {
   if (program.kind !== 'decoder') {
     throw new UnsupportedError('encoder', `program '${program.name}' is an encoder: this backend runs decoders`);
   }
+  checkTaps(program);
   out.integer('vocabSize', program.vocabSize, 1, MAX_WIDTH);
   out.integer('hiddenSize', program.hiddenSize, 1, MAX_WIDTH);
   out.integer('maxPositions', program.maxPositions, 1, 2 ** 30);
@@ -63,6 +64,16 @@ export function writeProgram(out: SessionWriter, program: Program): void {
     writeOp(out, program, op, `ops[${i}] (${op.op})`);
   });
   out.integer('logits', program.logits, 0, program.values.length - 1);
+}
+
+/** @throws `UnsupportedError` For a program with taps: nothing reads them yet, and what is asked for must not be lost in silence. */
+export function checkTaps({ name, taps }: Program): void {
+  if (taps.length === 0) return;
+  const names = taps.map((tap) => tap.name).join(', ');
+  throw new UnsupportedError(
+    'taps',
+    `program '${name}' has the taps ${names}: this backend hands no hidden states out, open the model without taps`,
+  );
 }
 
 function writeWeight(out: SessionWriter, weight: WeightRecord, numFiles: number): void {

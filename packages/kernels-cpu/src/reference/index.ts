@@ -7,6 +7,7 @@ export { createReferenceBackend, type ReferenceBackendOptions } from './referenc
 export { logSoftmax, rankTokens, sampleToken } from './sample-token.js';
 export type { Slot, SlotSampling } from './slot.js';
 export { SlotMachine, type StagedRow, type StagedStep } from './slot-machine.js';
+export { transferPlaces } from './step-checks.js';
 export type {
   OutputRecord,
   RowRecord,

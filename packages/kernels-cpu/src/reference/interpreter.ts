@@ -73,9 +73,10 @@ function runOp(op: Op, run: ProgramRun, rowsOf: RowsOf): void {
     }
     case 'kvWrite': {
       const { group, offset, width } = placeLayers(program)[op.layer]!;
+      const { headDim } = program.kvLayers[op.layer]!;
       tokens.forEach(({ tables, position }, row) => {
-        run.kv.token(tables[group]!, position, offset, width).set(rowsOf(op.key)[row]!);
-        run.kv.token(tables[group]!, position, offset + width, width).set(rowsOf(op.value)[row]!);
+        run.kv.write(tables[group]!, position, offset, rowsOf(op.key)[row]!, headDim);
+        run.kv.write(tables[group]!, position, offset + width, rowsOf(op.value)[row]!, headDim);
       });
       break;
     }

@@ -27,23 +27,50 @@ export function placeLayers({ kvGroups, kvLayers }: Program): readonly LayerPlac
   return places;
 }
 
+/**
+ * What an int8 cache holds of one token's key or value in one KV head: whole multiples of a 127th of its largest number.
+ * A number that is not finite makes all of them NaN.
+ */
+function roundToCodes(vector: Float64Array): Float64Array {
+  const peak = vector.reduce((most, each) => Math.max(most, Math.abs(each)), 0);
+  if (peak === 0) return vector;
+  const scale = Number.isFinite(peak) ? peak / 127 : Number.NaN;
+  return vector.map((each) => roundHalfToEven(each / scale) * scale);
+}
+
+function roundHalfToEven(x: number): number {
+  const rounded = Math.round(x);
+  return rounded - x === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
+}
+
 /** The KV pool in double precision: `[numBlocks, blockSize, width]`. */
 export class PagedKv {
   readonly #blockSize: number;
   readonly #width: number;
   readonly #pool: Float64Array;
+  readonly #isInt8: boolean;
 
-  constructor(numBlocks: number, blockSize: number, width: number) {
+  constructor(numBlocks: number, blockSize: number, width: number, dtype: 'float32' | 'int8' = 'float32') {
+    this.#isInt8 = dtype === 'int8';
     this.#blockSize = blockSize;
     this.#width = width;
     this.#pool = new Float64Array(numBlocks * blockSize * width);
   }
 
-  /** The numbers of the token at `position`, as a view to read or write. */
+  /** The numbers of the token at `position`, as a view. */
   token(table: readonly number[], position: number, offset: number, width: number): Float64Array {
     const block = table[Math.floor(position / this.#blockSize)]!;
     const at = (block * this.#blockSize + (position % this.#blockSize)) * this.#width + offset;
     return this.#pool.subarray(at, at + width);
+  }
+
+  /** Stores numbers of the token at `position` as the cache's type holds them, KV head by KV head. */
+  write(table: readonly number[], position: number, offset: number, numbers: Float64Array, headDim: number): void {
+    const stored = this.token(table, position, offset, numbers.length);
+    for (let from = 0; from < numbers.length; from += headDim) {
+      const head = numbers.subarray(from, from + headDim);
+      stored.set(this.#isInt8 ? roundToCodes(head) : head, from);
+    }
   }
 
   copy(src: number, dst: number): void {

@@ -7,6 +7,8 @@ import {
   type SessionPlan,
   UnsupportedError,
 } from '@kvasir/interfaces';
+import { checkHostTier } from '../check-session-options.js';
+import { checkTaps } from '../native/write-program.js';
 import { type DecodeWeight, decodeDense } from './decode-weight.js';
 import { checkOps } from './interpreter.js';
 import { type LoadedWeight, loadWeights } from './load-weights.js';
@@ -59,13 +61,19 @@ function planSession(options: SessionOptions): SessionPlan {
   const [target] = options.programs;
   if (target === undefined) throw new InvalidArgumentError('programs', 'programs is empty, expected the target first');
   options.programs.forEach(checkOps);
-  if (options.hostTier !== undefined) {
-    throw new UnsupportedError('host tier', 'hostTier is given: the reference backend has none, leave it out');
+  options.programs.forEach(checkTaps);
+  if (options.hostTier !== undefined) checkHostTier(options.hostTier);
+  if (options.hostTier?.path !== undefined) {
+    throw new UnsupportedError(
+      'host tier in a file',
+      'hostTier.path is set: the reference backend keeps its host tier in memory, leave it out',
+    );
   }
-  if (options.kvCacheDtype !== 'auto' && options.kvCacheDtype !== 'float32') {
+  const isInt8 = options.kvCacheDtype === 'int8';
+  if (!isInt8 && options.kvCacheDtype !== 'auto' && options.kvCacheDtype !== 'float32') {
     throw new UnsupportedError(
       `${options.kvCacheDtype} KV cache`,
-      `kvCacheDtype is ${options.kvCacheDtype}: the reference backend keeps KV in full precision, expected auto or float32`,
+      `kvCacheDtype is ${options.kvCacheDtype}: the reference backend keeps KV in full precision, or rounds it to int8, expected auto, float32 or int8`,
     );
   }
   const bytesPerBlock = 8 * options.blockSize * Math.max(...options.programs.map(kvWidth));
@@ -82,11 +90,12 @@ function planSession(options: SessionOptions): SessionPlan {
           sum + width * (rows === 'tokens' ? options.maxTokensPerStep : options.maxOutputsPerStep),
         0,
       ),
+    hostTierBytes: bytesPerBlock * (options.hostTier?.numBlocks ?? 0),
     kvGroups: target.kvGroups.map(({ kind, window }) => ({
       kind,
       bytesPerBlock,
       ...(window === undefined ? {} : { window }),
     })),
-    kvCacheDtype: 'float32',
+    kvCacheDtype: isInt8 ? 'int8' : 'float32',
   };
 }

@@ -13,6 +13,7 @@ import { InvalidStepError } from './invalid-step-error.js';
 import type { LoadedWeight } from './load-weights.js';
 import { kvWidth, PagedKv } from './paged-kv.js';
 import { SlotMachine, type StagedStep } from './slot-machine.js';
+import { transferPlaces } from './step-checks.js';
 
 /** A session that computes each step at once, in double precision, in plain loops. */
 export class ReferenceSession implements Session {
@@ -29,7 +30,12 @@ export class ReferenceSession implements Session {
     this.#options = options;
     this.#weights = weights;
     this.#slots = new SlotMachine(options);
-    this.#kv = new PagedKv(options.numBlocks, options.blockSize, Math.max(...options.programs.map(kvWidth)));
+    this.#kv = new PagedKv(
+      options.numBlocks + (options.hostTier?.numBlocks ?? 0),
+      options.blockSize,
+      Math.max(...options.programs.map(kvWidth)),
+      info.plan.kvCacheDtype === 'int8' ? 'int8' : 'float32',
+    );
   }
 
   async step(batch: StepBatch): Promise<StepResult> {
@@ -67,7 +73,7 @@ export class ReferenceSession implements Session {
   #run(batch: StepBatch): StepResult {
     const startMs = performance.now();
     const step = this.#slots.stage(batch);
-    for (const { src, dst } of step.records.transfers) this.#kv.copy(src, dst);
+    for (const transfer of step.records.transfers) this.#kv.copy(...transferPlaces(transfer, this.#options));
     const logits = this.#computeLogits(step);
     const micros = Math.round(1000 * (performance.now() - startMs));
     const result = finishStep(

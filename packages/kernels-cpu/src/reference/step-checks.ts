@@ -11,7 +11,7 @@ import {
 import { InvalidStepError } from './invalid-step-error.js';
 import type { Slot } from './slot.js';
 import type { StagedRow } from './slot-machine.js';
-import type { RowRecord, SlotOpRecord, StepRecords } from './step-records.js';
+import type { RowRecord, SlotOpRecord, StepRecords, TransferRecord } from './step-records.js';
 
 /** An `init` names a history within the limits and parameters that can be used. */
 export function checkInit(op: SlotOpRecord, program: Program, maxModelLen: number): void {
@@ -58,25 +58,33 @@ function checkSampling(op: SlotOpRecord, at: string): void {
   expect(numTokens <= badWordTokens, `bad words of ${numTokens} words, expected at most ${badWordTokens}`);
 }
 
-/** Copies inside the pool, loads and stores where there is a host tier, never of a null block. */
+/** Only within the pool and between it and the host tier, never of a null block. */
 export function checkTransfers({ transfers }: StepRecords, { numBlocks, hostTier }: SessionOptions): void {
   for (const { op, src, dst } of transfers) {
-    const isLoad = op === TRANSFER_OP.load;
-    const isStore = op === TRANSFER_OP.store;
-    if (op !== TRANSFER_OP.copy && (hostTier === undefined || !(isLoad || isStore))) {
+    if (op === TRANSFER_OP.export || op === TRANSFER_OP.import) {
       throw new UnsupportedError(
         `transfer op ${op}`,
-        `transfer op is ${op}: expected copy (0), or with a host tier load (1) or store (2)`,
+        `transfer op is ${op}: this backend moves blocks between its pool and its host tier only (0 to 2)`,
       );
     }
-    checkBlock('from', src, isLoad ? hostTier!.numBlocks : numBlocks);
-    checkBlock('to', dst, isStore ? hostTier!.numBlocks : numBlocks);
+    if (op !== TRANSFER_OP.copy && hostTier === undefined) {
+      throw new InvalidStepError(`transfer op is ${op}, but the session has no host tier: open it with hostTier`);
+    }
+    const numHostBlocks = hostTier?.numBlocks ?? 0;
+    checkBlock(op, src, op === TRANSFER_OP.load ? numHostBlocks : numBlocks);
+    checkBlock(op, dst, op === TRANSFER_OP.store ? numHostBlocks : numBlocks);
   }
 }
 
-function checkBlock(side: string, block: number, numBlocks: number): void {
-  if (block >= 1 && block < numBlocks) return;
-  throw new InvalidStepError(`a transfer ${side} block ${block}: expected 1 to ${numBlocks - 1}`);
+function checkBlock(op: number, block: number, end: number): void {
+  if (block < 1 || block >= end) {
+    throw new InvalidStepError(`transfer ${op} of block ${block}: expected 1 to ${end - 1}`);
+  }
+}
+
+/** Where the blocks of a transfer lie in an array that holds the pool, then the host tier. */
+export function transferPlaces({ op, src, dst }: TransferRecord, { numBlocks }: SessionOptions): [number, number] {
+  return [op === TRANSFER_OP.load ? numBlocks + src : src, op === TRANSFER_OP.store ? numBlocks + dst : dst];
 }
 
 /** Tokens, outputs and alternatives are within the session's limits. */

@@ -18,6 +18,29 @@ export function plannedSequence(vocabSize: number, maxLength: number): fc.Arbitr
   return fc.tuple(sequence, samplingExtras(vocabSize)).map(([base, extras]) => ({ ...base, ...extras }));
 }
 
+/** A sequence without anything special, for tests that are about something else. */
+export function plainSequence(parts: Partial<PlannedSequence> & Pick<PlannedSequence, 'prompt'>): PlannedSequence {
+  return {
+    numTokens: 1,
+    temperature: 0,
+    topK: 0,
+    topP: 1,
+    seed: 0n,
+    arrival: 0,
+    chunk: 1 << 20,
+    drafts: [],
+    minP: 0,
+    typicalP: 1,
+    repetitionPenalty: 1,
+    presencePenalty: 0,
+    frequencyPenalty: 0,
+    logitBias: new Map(),
+    allowedTokenIds: undefined,
+    badWords: [],
+    ...parts,
+  };
+}
+
 /** The same sequence, undisturbed: from the first step, its prompt in one piece, without drafts. */
 export function undisturbed(sequence: PlannedSequence): PlannedSequence {
   return { ...sequence, arrival: 0, chunk: 1 << 20, drafts: [] };

@@ -74,6 +74,7 @@ function plan(options: SessionOptions, weightBytes: number): SessionPlan {
     weightBytes,
     mappedBytes: 0,
     scratchBytes: 4 * options.maxOutputsPerStep * target.vocabSize,
+    hostTierBytes: bytesPerBlock * (options.hostTier?.numBlocks ?? 0),
     kvGroups: target.kvGroups.map(({ kind, window }) => ({
       kind,
       bytesPerBlock,

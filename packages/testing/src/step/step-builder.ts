@@ -140,7 +140,12 @@ export class StepBuilder {
   }
 
   copy(group: number, src: number, dst: number): this {
-    this.#record(STEP_SECTION.transfers, TRANSFER_WORDS, TRANSFER_FIELD, { op: TRANSFER_OP.copy, group, src, dst });
+    return this.transfer('copy', group, src, dst);
+  }
+
+  /** Moves a block within the pool, to the host tier or from it. */
+  transfer(op: keyof typeof TRANSFER_OP, group: number, src: number, dst: number): this {
+    this.#record(STEP_SECTION.transfers, TRANSFER_WORDS, TRANSFER_FIELD, { op: TRANSFER_OP[op], group, src, dst });
     return this;
   }
 

@@ -62,6 +62,8 @@ template <class Kv>
 struct PartitionTiles {
   const typename Kv::Element* keys[kTilesPerPartition];
   const typename Kv::Element* values[kTilesPerPartition];
+  const float* key_scales[kTilesPerPartition];  // of codes, one a token
+  const float* value_scales[kTilesPerPartition];
   int32_t first, last;  // tiles that are looked at, [first, last)
   int32_t tile_bytes;   // of keys or values
 
@@ -77,7 +79,7 @@ struct PartitionTiles {
 };
 
 template <class Kv, int L, int T>
-static inline void score_kernel(const typename Kv::Element* const* keys, const float* query, int64_t query_stride, int64_t head_dim, float* scores) {
+static inline void score_kernel(const typename Kv::Element* const* keys, const float* const* scales, const float* query, int64_t query_stride, int64_t head_dim, float* scores) {
   F32x16 sum[L][T];
   for (int l = 0; l < L; l++)
     for (int t = 0; t < T; t++) sum[l][t] = zero();
@@ -92,7 +94,7 @@ static inline void score_kernel(const typename Kv::Element* const* keys, const f
     }
   }
   for (int l = 0; l < L; l++)
-    for (int t = 0; t < T; t++) store(scores + l * kAttentionPartition + t * kKvTile, sum[l][t]);
+    for (int t = 0; t < T; t++) store(scores + l * kAttentionPartition + t * kKvTile, Kv::kScaled ? mul(sum[l][t], load(scales[t])) : sum[l][t]);
 }
 
 // Columns [0, 16 V) of the partial sums of L lines over tokens [begin, end) of one tile. TAIL: only `lanes` columns exist.
@@ -119,8 +121,8 @@ static void scores_of(const PartitionTiles<Kv>& tiles, const Scratch& s, int64_t
   const float* query = s.query + line * s.dim;
   float* scores = s.scores + line * kAttentionPartition;
   int32_t t = first_tile;
-  for (; t + kMaxTiles <= last_tile; t += kMaxTiles) score_kernel<Kv, L, kMaxTiles>(tiles.keys + t, query, s.dim, head_dim, scores + t * kKvTile);
-  for (; t < last_tile; t++) score_kernel<Kv, L, 1>(tiles.keys + t, query, s.dim, head_dim, scores + t * kKvTile);
+  for (; t + kMaxTiles <= last_tile; t += kMaxTiles) score_kernel<Kv, L, kMaxTiles>(tiles.keys + t, tiles.key_scales + t, query, s.dim, head_dim, scores + t * kKvTile);
+  for (; t < last_tile; t++) score_kernel<Kv, L, 1>(tiles.keys + t, tiles.key_scales + t, query, s.dim, head_dim, scores + t * kKvTile);
 }
 
 // Tile by tile, so that rows are read in the order in which they lie.
@@ -166,8 +168,10 @@ static void values_of(int32_t count, const PartitionTiles<Kv>& tiles, const Scra
   }
 }
 
-// Scores of one line in a partition become weights e^(s - max); tokens outside [begin, end) get weight 0.
-static inline SoftmaxState softmax_of(float* scores, int32_t begin, int32_t end, float cap) {
+// Scores of one line in a partition become weights e^(s - max), times the scale of the value's codes if there is one; those of tokens
+// outside [begin, end) are not for use.
+template <class Kv>
+static inline SoftmaxState softmax_of(const PartitionTiles<Kv>& tiles, float* scores, int32_t begin, int32_t end, float cap) {
   const int32_t first = begin / kKvTile, last = (end + kKvTile - 1) / kKvTile;
   F32x16 most = set1(kNegativeInfinity);
   for (int32_t t = first; t < last; t++) {
@@ -182,7 +186,7 @@ static inline SoftmaxState softmax_of(float* scores, int32_t begin, int32_t end,
   F32x16 sum = zero();
   for (int32_t t = first; t < last; t++) {
     const F32x16 w = exp_nonpositive(sub(load(scores + t * kKvTile), set1(peak)));
-    store(scores + t * kKvTile, w);
+    store(scores + t * kKvTile, Kv::kScaled ? mul(w, load(tiles.value_scales[t])) : w);
     sum = add(sum, w);
   }
   return {peak, reduce_add(sum)};
@@ -228,9 +232,12 @@ static void run_partition(const AttentionArgs& args, const AttentionItem& item, 
     const int32_t token = base + t * kKvTile;
     const int32_t slot = token % layout.block_size;
     const uint8_t* block = args.pool + block_table[token / layout.block_size] * layout.block_bytes;
-    const Element* head = reinterpret_cast<const Element*>(block + layout.layer_offset) + item.kv_head * 2 * dim * layout.block_size;
+    const uint8_t* base_of_head = block + layout.layer_offset + item.kv_head * layout.head_bytes();
+    const Element* head = reinterpret_cast<const Element*>(base_of_head + layout.scales_bytes());
     tiles.keys[t] = head + slot * dim;
     tiles.values[t] = head + (layout.block_size + slot) * dim;
+    tiles.key_scales[t] = reinterpret_cast<const float*>(base_of_head) + slot;
+    tiles.value_scales[t] = tiles.key_scales[t] + layout.block_size;
   }
   tiles.first = first_tile;
   tiles.last = last_tile;
@@ -254,7 +261,7 @@ static void run_partition(const AttentionArgs& args, const AttentionItem& item, 
       const int32_t begin = begin_of(line + i), end = end_of(line + i);
       float* partial = s.partial + (line + i) * s.dim;
       for (int64_t d = 0; d < s.dim; d += 16) store(partial + d, zero());
-      if (begin < end) s.lines[line + i].partial = softmax_of(s.scores + (line + i) * kAttentionPartition, begin, end, args.softcap);
+      if (begin < end) s.lines[line + i].partial = softmax_of(tiles, s.scores + (line + i) * kAttentionPartition, begin, end, args.softcap);
       shared_begin = max_of(shared_begin, begin);
       shared_end = min_of(shared_end, end);
     }
@@ -335,6 +342,7 @@ static void attention_item(const AttentionArgs& args, const AttentionItem& item,
     case KvDtype::f32: return run_item<KvF32>(args, item, scratch);
     case KvDtype::f16: return run_item<KvF16>(args, item, scratch);
     case KvDtype::bf16: return run_item<KvBf16>(args, item, scratch);
+    case KvDtype::i8: return run_item<KvI8>(args, item, scratch);
   }
 }
 

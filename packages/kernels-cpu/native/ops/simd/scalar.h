@@ -178,6 +178,7 @@ static inline uint16_t f16_of_f32(float x) {
 
 static inline F32x16 load_f16(const uint16_t* p) { F32x16 r; KVASIR_LANES r.v[i] = f32_of_f16(p[i]); return r; }
 static inline void store_f16(uint16_t* p, F32x16 a) { KVASIR_LANES p[i] = f16_of_f32(a.v[i]); }
+static inline F32x16 load_i8(const int8_t* p) { F32x16 r; KVASIR_LANES r.v[i] = static_cast<float>(p[i]); return r; }
 static inline F32x16 load_bf16(const uint16_t* p) { F32x16 r; KVASIR_LANES r.v[i] = float_of(static_cast<uint32_t>(p[i]) << 16); return r; }
 static inline void store_u16(uint16_t* p, I32x16 a) { KVASIR_LANES p[i] = static_cast<uint16_t>(a.v[i]); }
 
