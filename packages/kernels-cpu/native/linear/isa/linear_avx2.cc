@@ -157,8 +157,29 @@ KVASIR_INLINE void store(float* out, int64_t left, __m256 value) {
   _mm256_maskstore_ps(out, _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int32_t>(left)), lane), value);
 }
 
-template <Codec C, int R, int H>
-void integer_tile(const StripCall& c, int half, int64_t row) {
+// Fetches what the half panels [0, H) from `half` on of a group have `distance` bytes further on; the even half does a panel's work.
+template <Codec C, int H>
+KVASIR_INLINE void prefetch_group(const uint8_t* codes, const uint8_t* high, const uint8_t* scales, int half, int64_t distance) {
+  constexpr CodecTraits T = traits(C);
+#pragma GCC unroll 4
+  for (int h = 0; h < H; ++h) {
+    if ((half + h) % 2 != 0) continue;
+    const int panel = (half + h) / 2;
+#pragma GCC unroll 8
+    for (int line = 0; line < T.code_bytes; line += 64) {
+      _mm_prefetch(reinterpret_cast<const char*>(codes + panel * T.code_bytes + distance + line), _MM_HINT_T0);
+    }
+#pragma GCC unroll 2
+    for (int line = 0; line < T.high_bytes; line += 64) {
+      _mm_prefetch(reinterpret_cast<const char*>(high + panel * T.high_bytes + distance + line), _MM_HINT_T0);
+    }
+    if (T.scale_bytes > 0) _mm_prefetch(reinterpret_cast<const char*>(scales + panel * T.scale_bytes + distance), _MM_HINT_T0);
+  }
+}
+
+// kFetch: the tile fetches its part of the next strip on the way; the first rows of a call do.
+template <Codec C, int R, int H, bool kFetch>
+__attribute__((noinline)) void integer_tile(const StripCall& c, int half, int64_t row) {
   constexpr CodecTraits T = traits(C);
   constexpr int kParts = C == Codec::u6_super ? 2 : 1;
   const int64_t width = c.strip_panels;
@@ -167,6 +188,7 @@ void integer_tile(const StripCall& c, int half, int64_t row) {
   const uint8_t* w = c.strip;
   const int at = c.first_panel + half / 2;
   const int first_half = half % 2;
+  [[maybe_unused]] const int64_t distance = c.next - c.strip;
 
   __m256 sums[R][H];
 #pragma GCC unroll 8
@@ -181,6 +203,7 @@ void integer_tile(const StripCall& c, int half, int64_t row) {
       const uint8_t* codes = w + at * T.code_bytes;
       const uint8_t* high = w + width * T.code_bytes + at * T.high_bytes;
       const uint8_t* scales = w + width * (T.code_bytes + T.high_bytes) + at * T.scale_bytes;
+      if constexpr (kFetch) prefetch_group<C, H>(codes, high, scales, first_half, distance);
       for (int part = 0; part < kParts; ++part) {
         __m256i dot[R][H];
 #pragma GCC unroll 8
@@ -217,27 +240,36 @@ void integer_tile(const StripCall& c, int half, int64_t row) {
   }
 }
 
-template <Codec C, int R>
+template <Codec C, int R, bool kFetch>
 void integer_rows(const StripCall& c, int64_t row) {
+  // Wider than 16 registers hold for some codecs: their spills cost less than unpacking for fewer rows and outputs at a time.
   constexpr int kWide = R == 1 ? 4 : R == 2 ? 2 : 1;
   const int halves = 2 * c.num_panels;
   int half = 0;
-  for (; half + kWide <= halves; half += kWide) integer_tile<C, R, kWide>(c, half, row);
+  for (; half + kWide <= halves; half += kWide) integer_tile<C, R, kWide, kFetch>(c, half, row);
   if constexpr (kWide == 4) {
-    if (half < halves) integer_tile<C, R, 2>(c, half, row);
+    if (half < halves) integer_tile<C, R, 2, kFetch>(c, half, row);
+  }
+}
+
+template <Codec C, bool kFetch>
+void integer_tail(const StripCall& c, int64_t row) {
+  switch (c.rows - row) {
+    case 3: return integer_rows<C, 3, kFetch>(c, row);
+    case 2: return integer_rows<C, 2, kFetch>(c, row);
+    case 1: return integer_rows<C, 1, kFetch>(c, row);
+    default: return;
   }
 }
 
 template <Codec C>
 void integer_kernel(const StripCall& c) {
-  int64_t row = 0;
-  for (; row + 4 <= c.rows; row += 4) integer_rows<C, 4>(c, row);
-  switch (c.rows - row) {
-    case 3: return integer_rows<C, 3>(c, row);
-    case 2: return integer_rows<C, 2>(c, row);
-    case 1: return integer_rows<C, 1>(c, row);
-    default: return;
-  }
+  if (c.rows < 4) return c.next == nullptr ? integer_tail<C, false>(c, 0) : integer_tail<C, true>(c, 0);
+  if (c.next == nullptr) integer_rows<C, 4, false>(c, 0);
+  else integer_rows<C, 4, true>(c, 0);
+  int64_t row = 4;
+  for (; row + 4 <= c.rows; row += 4) integer_rows<C, 4, false>(c, row);
+  integer_tail<C, false>(c, row);
 }
 
 template <int R, int H>

@@ -228,7 +228,7 @@ inline __attribute__((always_inline)) void prefetch_group(const uint8_t* codes, 
 }
 
 template <Codec C, int R, int P>
-void integer_tile(const StripCall& c, int panel, int64_t row, const Pace& pace) {
+__attribute__((noinline)) void integer_tile(const StripCall& c, int panel, int64_t row, const Pace& pace) {
   constexpr CodecTraits T = traits(C);
   const int64_t width = c.strip_panels;
   const size_t stride = c.activation_stride;
