@@ -6,6 +6,7 @@ import {
   type BlockName,
   type BlockTable,
   type BlockTransfer,
+  type ClosingEstimate,
   InvalidArgumentError,
   type KvCacheEvent,
   type KvCacheManager,
@@ -25,6 +26,7 @@ import { checkCount, checkVisible } from './argument-checks.js';
 import { BlockExchange } from './block-exchange.js';
 import { BlockPool } from './block-pool.js';
 import { measureUsage } from './cache-usage.js';
+import { estimateClosing } from './closing-estimate.js';
 import { DuplicateSequenceError, SpoiltSequenceError, UnknownSequenceError } from './errors.js';
 import type { GrowableBlockTable } from './growable-block-table.js';
 import { HashChain } from './hash-chain.js';
@@ -104,6 +106,15 @@ class PagedKvCacheManager implements KvCacheManager {
     if (chain !== null && options.skipPrefixRead !== true) this.#prefixes.take(sequence, tokenIds);
     this.#sequences.set(id, sequence);
     return sequence.numComputed;
+  }
+
+  lookup(tokenIds: Int32Array, options: OpenOptions = {}): number {
+    if (!this.#isCaching || options.skipPrefixRead === true) return 0;
+    return this.#prefixes.lookup(options, tokenIds);
+  }
+
+  estimateClosing(id: SequenceId): ClosingEstimate {
+    return estimateClosing(this.#pool, this.#get(id), this.blockSize);
   }
 
   reserve(id: SequenceId, numTokens: number): boolean {

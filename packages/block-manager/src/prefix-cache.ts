@@ -84,6 +84,11 @@ export class PrefixCache {
     this.blocks.tenants.countQuery(sequence.tenant, tokenIds.length, numTokens);
   }
 
+  /** Tokens that {@link PrefixCache.take} would find if all that the host tier has were worth loading. */
+  lookup(options: OpenOptions, tokenIds: Int32Array): number {
+    return this.#reader.count(this.start(options, tokenIds.length), tokenIds) * this.#blockSize;
+  }
+
   /** Hashes and publishes the blocks of `sequence` that have become full. */
   publish(sequence: SequenceBlocks, tokenIds: ArrayLike<number>): void {
     const chain = sequence.chain as HashChain;

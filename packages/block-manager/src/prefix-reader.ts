@@ -61,6 +61,20 @@ export class PrefixReader {
     return numBlocks;
   }
 
+  /** Blocks that a read would find if all that the host tier has were worth loading. Holds nothing. */
+  count(chain: HashChain, tokenIds: Int32Array): number {
+    const { pool, tier } = this.#blocks;
+    const indexes = tier === null ? [pool.index] : [pool.index, tier.index];
+    return matchPrefix({
+      indexes,
+      hasher: this.#hasher,
+      groups: this.#groups,
+      blockSize: this.#blockSize,
+      chain,
+      tokenIds,
+    });
+  }
+
   /** The longest prefix that the pool has, or the longest that pool and host tier have together where loading it is possible and worth it. */
   #choose(chain: HashChain, tokenIds: Int32Array): number {
     const { pool, tier } = this.#blocks;

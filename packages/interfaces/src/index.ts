@@ -23,6 +23,7 @@ export type {
   BlockName,
   BlockTable,
   BlockTransfer,
+  ClosingEstimate,
   HostTierStats,
   KvCacheEvent,
   KvCacheManager,

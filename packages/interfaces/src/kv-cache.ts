@@ -158,6 +158,16 @@ export interface KvCacheStats {
   readonly hostTier: HostTierStats | null;
 }
 
+/** What {@link KvCacheManager.close} would do to a sequence now: what it costs to bring it back follows from that. */
+export interface ClosingEstimate {
+  /** Blocks that nobody else holds. */
+  readonly numFreedBlocks: number;
+  /** Leading tokens that others hold too: they stay, whoever needs room. */
+  readonly numSharedTokens: number;
+  /** Leading tokens that an `open` would find as long as nothing is evicted. */
+  readonly numPublishedTokens: number;
+}
+
 /**
  * Owns every KV block of a session. Never touches device memory: it decides, transfers do.
  *
@@ -184,6 +194,15 @@ export interface KvCacheManager {
    * @throws {@link KvasirError} `ERR_DUPLICATE_SEQUENCE`; `ERR_INVALID_ARGUMENT` when `prepared` is of other keys or longer than `tokenIds`.
    */
   open(sequence: SequenceId, tokenIds: Int32Array, options?: OpenOptions): number;
+
+  /** Tokens that `open` would find now, if all that a host tier has is worth loading. Holds nothing, counts nothing; hashes what `prepared` does not cover. */
+  lookup(tokenIds: Int32Array, options?: OpenOptions): number;
+
+  /**
+   * What `close` would do. O(blocks of the sequence).
+   * @throws {@link KvasirError} `ERR_UNKNOWN_SEQUENCE`.
+   */
+  estimateClosing(sequence: SequenceId): ClosingEstimate;
 
   /**
    * Makes room for the first `numTokens` tokens of `sequence` in every group.

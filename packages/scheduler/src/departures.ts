@@ -2,6 +2,15 @@ import { InvariantError, type KvCacheManager, type SequenceId } from '@kvasir/in
 import type { Forks } from './forks.js';
 import { NO_SLOT, type ScheduledSequence } from './scheduled-sequence.js';
 import type { Slots } from './slots.js';
+import type { Tenants } from './tenants.js';
+
+/** What leaving touches. */
+export interface DepartureParts {
+  readonly kvCache: KvCacheManager;
+  readonly slots: Slots;
+  readonly forks: Forks;
+  readonly tenants: Tenants;
+}
 
 /**
  * How sequences leave: at once, once no uncommitted plan holds them, or by way of being parked.
@@ -17,13 +26,15 @@ export class Departures {
   readonly #kvCache: KvCacheManager;
   readonly #slots: Slots;
   readonly #forks: Forks;
+  readonly #tenants: Tenants;
   /** In the order in which they were parked. */
   readonly #parked = new Set<ScheduledSequence>();
 
-  constructor(kvCache: KvCacheManager, slots: Slots, forks: Forks) {
+  constructor({ kvCache, slots, forks, tenants }: DepartureParts) {
     this.#kvCache = kvCache;
     this.#slots = slots;
     this.#forks = forks;
+    this.#tenants = tenants;
   }
 
   get numParked(): number {
@@ -38,6 +49,7 @@ export class Departures {
       this.drop(sequence);
       return;
     }
+    this.#leaveTenant(sequence);
     sequence.status = 'parked';
     this.#parked.add(sequence);
     this.settle(sequence);
@@ -45,16 +57,24 @@ export class Departures {
 
   /** Ends a running or parked sequence for good. */
   drop(sequence: ScheduledSequence): void {
+    this.#leaveTenant(sequence);
     sequence.status = 'ended';
     this.#parked.delete(sequence);
     this.#forks.orphan(sequence);
     this.settle(sequence);
   }
 
+  /** Ends a waiting sequence, which holds nothing. */
+  forget(sequence: ScheduledSequence): void {
+    this.#leaveTenant(sequence);
+    sequence.status = 'ended';
+    this.sequences.delete(sequence.id);
+  }
+
   /** A plan that held `sequence` is committed: what it keeps for plans alone is given up with the last of them. */
   settle(sequence: ScheduledSequence): void {
     if (sequence.numInFlight > 0) return;
-    if (sequence.slot !== NO_SLOT) this.#slots.release(sequence.slot);
+    if (sequence.slot !== NO_SLOT) this.#slots.release(sequence.slot, !sequence.needsStart);
     sequence.slot = NO_SLOT;
     if (sequence.status !== 'ended') return;
     this.#kvCache.close(sequence.id);
@@ -91,6 +111,12 @@ export class Departures {
     if (chosen === undefined) return false;
     this.drop(chosen);
     return true;
+  }
+
+  #leaveTenant({ status, tenant }: ScheduledSequence): void {
+    if (status === 'waiting') tenant.numWaiting--;
+    else if (status === 'running') tenant.numRunning--;
+    this.#tenants.leave(tenant);
   }
 
   checkIntegrity(): void {

@@ -47,7 +47,7 @@ export class Forks {
   advance(parent: ScheduledSequence): void {
     if (parent.forks === null) return;
     for (const child of parent.forks) {
-      if (child.queueIndex >= 0 || !isDue(child, parent)) continue;
+      if (child.isQueued || !isDue(child, parent)) continue;
       this.#numDeferred--;
       this.#waiting.push(child);
     }
@@ -55,7 +55,7 @@ export class Forks {
 
   /** Takes a sequence that ends before it was admitted out of its queue. */
   withdraw(child: ScheduledSequence): void {
-    if (child.queueIndex >= 0) this.#waiting.remove(child);
+    if (child.isQueued) this.#waiting.remove(child);
     else this.#numDeferred--;
   }
 
@@ -73,7 +73,7 @@ export class Forks {
   release(parent: ScheduledSequence): void {
     if (parent.forks === null) return;
     for (const child of parent.forks) {
-      if (child.queueIndex >= 0) continue;
+      if (child.isQueued) continue;
       this.unlink(child);
       this.#numDeferred--;
       this.#waiting.push(child);
@@ -90,15 +90,15 @@ export class Forks {
   checkIntegrity(sequences: Iterable<ScheduledSequence>): void {
     let numDeferred = 0;
     for (const sequence of sequences) {
-      const { id, parent, status, queueIndex } = sequence;
-      if (status === 'waiting' && queueIndex < 0) numDeferred++;
+      const { id, parent, status, isQueued } = sequence;
+      if (status === 'waiting' && !isQueued) numDeferred++;
       if (parent === null) continue;
-      const facts = { sequence: id, parent: parent.id, status, queueIndex, parentStatus: parent.status };
+      const facts = { sequence: id, parent: parent.id, status, isQueued, parentStatus: parent.status };
       if (status !== 'waiting' || parent.forks?.has(sequence) !== true) {
         throw new InvariantError('a fork is linked from one side only', facts);
       }
       if (parent.status === 'ended') throw new InvariantError('a fork waits for one that is gone', facts);
-      if (queueIndex < 0 && isDue(sequence, parent)) throw new InvariantError('a fork is due but not queued', facts);
+      if (!isQueued && isDue(sequence, parent)) throw new InvariantError('a fork is due but not queued', facts);
     }
     if (numDeferred !== this.#numDeferred) {
       throw new InvariantError('deferred forks were miscounted', { numDeferred, counted: this.#numDeferred });

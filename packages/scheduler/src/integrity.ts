@@ -5,6 +5,7 @@ import type { PlanRing } from './plan-ring.js';
 import type { RunningSet } from './running-set.js';
 import { NO_SLOT, type ScheduledSequence } from './scheduled-sequence.js';
 import type { Slots } from './slots.js';
+import type { Tenants } from './tenants.js';
 import type { WaitingQueue } from './waiting-queue.js';
 
 /** Everything that a scheduler is made of. */
@@ -15,11 +16,21 @@ export interface Bookkeeping {
   readonly forks: Forks;
   readonly slots: Slots;
   readonly departures: Departures;
+  readonly tenants: Tenants;
   readonly plans: PlanRing;
 }
 
 /** @throws `InvariantError` at the first inconsistency between sequences, queues, slots and plans. */
-export function checkBookkeeping({ sequences, running, waiting, forks, slots, departures, plans }: Bookkeeping): void {
+export function checkBookkeeping({
+  sequences,
+  running,
+  waiting,
+  forks,
+  slots,
+  departures,
+  tenants,
+  plans,
+}: Bookkeeping): void {
   running.checkIntegrity();
   waiting.checkIntegrity();
   const numInFlight = new Map<ScheduledSequence, number>();
@@ -55,9 +66,22 @@ export function checkBookkeeping({ sequences, running, waiting, forks, slots, de
   }
   forks.checkIntegrity(sequences.values());
   departures.checkIntegrity();
+  tenants.checkIntegrity();
   const facts = { ...counts, numFreeSlots: slots.numFree, slots: slots.size };
   if (counts.running !== running.size || counts.waiting !== waiting.size + forks.numDeferred) {
     throw new InvariantError('queues', facts);
   }
   if (taken.size + slots.numFree !== slots.size) throw new InvariantError('slots leaked', facts);
+  checkTenantCounts(sequences, tenants);
+}
+
+function checkTenantCounts(sequences: Bookkeeping['sequences'], tenants: Tenants): void {
+  const left = new Map<string, number>();
+  for (const { name, numWaiting, numRunning } of tenants.all.values()) left.set(name, numWaiting + numRunning);
+  for (const { status, tenant } of sequences.values()) {
+    if (status === 'waiting' || status === 'running') left.set(tenant.name, (left.get(tenant.name) ?? 0) - 1);
+  }
+  for (const [tenant, miscount] of left) {
+    if (miscount !== 0) throw new InvariantError('sequences of a tenant were miscounted', { tenant, miscount });
+  }
 }

@@ -22,6 +22,10 @@ export class PlanRecord implements StepPlan {
   readonly preempted: SequenceId[] = [];
   numTokens = 0;
   numOutputs = 0;
+  /** Positions that the tokens of the plan see, over all tokens. */
+  numContextTokens = 0;
+  /** Whether somebody waits for the next token of a stream. */
+  hasDecodes = false;
   readonly #pool: RowRecord[] = [];
   #numRows = 0;
 
@@ -29,6 +33,8 @@ export class PlanRecord implements StepPlan {
     this.#numRows = 0;
     this.numTokens = 0;
     this.numOutputs = 0;
+    this.numContextTokens = 0;
+    this.hasDecodes = false;
   }
 
   get isEmpty(): boolean {

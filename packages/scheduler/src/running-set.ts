@@ -4,10 +4,10 @@ import type { ScheduledSequence } from './scheduled-sequence.js';
 
 /** Sequences that hold a slot and have not ended, in the order of a policy. */
 export class RunningSet {
-  readonly #compare: SchedulingPolicy;
+  readonly #compare: SchedulingPolicy['compare'];
   readonly #sequences: ScheduledSequence[] = [];
 
-  constructor(compare: SchedulingPolicy) {
+  constructor(compare: SchedulingPolicy['compare']) {
     this.#compare = compare;
   }
 

@@ -1,11 +1,28 @@
-import { InvalidArgumentError, type SequenceId, type SequenceSpec, type SlotId } from '@kvasir/interfaces';
-import type { PolicyView } from './policies/policy.js';
+import {
+  InvalidArgumentError,
+  type OpenOptions,
+  type PreparedPrompt,
+  type SequenceId,
+  type SequenceSpec,
+  type SlotId,
+} from '@kvasir/interfaces';
+import type { CandidateView } from './policies/policy.js';
+import type { PrefillDemand } from './prefill-shares.js';
+import type { Tenant } from './tenants.js';
 
 /** Where a sequence is. A parked one has ended and keeps its blocks; an ended one stays until the last step that holds it is committed. */
 export type SequenceStatus = 'waiting' | 'running' | 'parked' | 'ended';
 
 export const NO_SLOT = -1 as SlotId;
 export const NO_DRAFTS: readonly number[] = Object.freeze([]);
+
+/** What a sequence gets from the scheduler. */
+export interface SequenceContext {
+  readonly arrival: number;
+  readonly tenant: Tenant;
+  /** Its prompt, hashed. */
+  readonly prepared: PreparedPrompt;
+}
 
 /**
  * What the scheduler keeps of one sequence.
@@ -17,10 +34,13 @@ export const NO_DRAFTS: readonly number[] = Object.freeze([]);
  *         [length, length + numPlaceholders)   samples in flight: only the backend knows them yet
  * ```
  */
-export class ScheduledSequence implements PolicyView {
+export class ScheduledSequence implements CandidateView, PrefillDemand {
   readonly id: SequenceId;
   readonly spec: SequenceSpec;
   readonly arrival: number;
+  readonly priority: number;
+  readonly tenant: Tenant;
+  readonly openOptions: OpenOptions;
   status: SequenceStatus = 'waiting';
   slot: SlotId = NO_SLOT;
   /** Known tokens in `[0, length)`; the rest is room to grow. */
@@ -31,7 +51,21 @@ export class ScheduledSequence implements PolicyView {
   numPlanned = 0;
   /** Rows in uncommitted plans. */
   numInFlight = 0;
+  /** With the next row its slot is started, of which `numCached` tokens need no computing. */
+  needsStart = false;
+  numCached = 0;
   wasPreempted = false;
+  /** Turn of the planner in which it was preempted last. */
+  preemptedIn = 0;
+  /** Turn in which it was left out, to be preempted in the next. */
+  heldIn = 0;
+  /** Preemptions in a row before which it had sampled nothing. */
+  numFruitless = 0;
+  lengthAtAdmission = 0;
+  /** Tokens that its tenant was charged for. */
+  numServed = 0;
+  /** Of a prompt: its tokens in the next row. */
+  share = 0;
   /** Whether its blocks stay when it ends. */
   parks: boolean;
   /** Whose blocks it is to share, until it is admitted. */
@@ -39,15 +73,30 @@ export class ScheduledSequence implements PolicyView {
   /** Who is to share its blocks and was not admitted yet. */
   forks: Set<ScheduledSequence> | null = null;
   hasDraftsInFlight = false;
-  /** Place in the waiting queue. */
-  queueIndex = -1;
+  isQueued = false;
+  /** Scan of the waiting queue in which it came up, and in which `numUncached` was counted. */
+  scannedIn = 0;
+  countedIn = 0;
+  numUncached = 0;
+  numBypassed = 0;
+  /** Room that was not enough for it; less is not tried. */
+  refusedRoom = -1;
   #drafts = NO_DRAFTS;
   #draftsAt = 0;
 
-  constructor(spec: SequenceSpec, arrival: number) {
+  constructor(spec: SequenceSpec, { arrival, tenant, prepared }: SequenceContext) {
     this.id = spec.id;
     this.spec = spec;
     this.arrival = arrival;
+    this.priority = spec.priority ?? 0;
+    this.tenant = tenant;
+    this.openOptions = {
+      skipPrefixRead: spec.promptLogprobs,
+      prepared,
+      tenant: tenant.name,
+      ...(spec.salt === undefined ? {} : { salt: spec.salt }),
+      ...(spec.extraKey === undefined ? {} : { extraKey: spec.extraKey }),
+    };
     this.parks = spec.parks ?? false;
     this.length = spec.promptTokenIds.length;
     this.tokens = spec.promptTokenIds;
@@ -56,6 +105,24 @@ export class ScheduledSequence implements PolicyView {
   /** Tokens, placeholders included, that no plan holds yet. */
   get numUnplanned(): number {
     return this.length + this.numPlaceholders - this.numPlanned;
+  }
+
+  get numLeft(): number {
+    return this.numUnplanned;
+  }
+
+  get tenantService(): number {
+    return this.tenant.service;
+  }
+
+  /** Twice in a row it was thrown out with nothing gained: it stays until it has sampled. */
+  get isProtected(): boolean {
+    return this.numFruitless >= 2 && this.length === this.lengthAtAdmission;
+  }
+
+  /** Whether a client is waiting for its next token. */
+  get isDecoding(): boolean {
+    return this.length + this.numPlaceholders > this.spec.promptTokenIds.length;
   }
 
   /** Whether a row of it may be planned now. */
@@ -93,6 +160,7 @@ export class ScheduledSequence implements PolicyView {
     this.numPlanned = 0;
     this.#drafts = NO_DRAFTS;
     this.slot = NO_SLOT;
+    this.needsStart = false;
   }
 
   /** Output rows that the `numQuery` tokens from `start` on yield: one where the next prompt token is scored, one where a token is sampled. */
@@ -111,7 +179,9 @@ export class ScheduledSequence implements PolicyView {
 }
 
 /** @throws `InvalidArgumentError` for a spec that means nothing. */
-export function checkSpec({ id, promptTokenIds, maxLength, forkOf }: SequenceSpec): void {
+export function checkSpec({ id, promptTokenIds, maxLength, forkOf, priority }: SequenceSpec): void {
+  if (priority !== undefined && !Number.isFinite(priority))
+    throw new InvalidArgumentError('priority', `priority of sequence ${id} is ${priority}: expected a finite number`);
   if (!Number.isSafeInteger(id) || id < 1)
     throw new InvalidArgumentError('id', `id is ${id}: expected a positive integer`);
   if (forkOf === id) throw new InvalidArgumentError('forkOf', `sequence ${id} is a fork of itself: expected another`);

@@ -10,19 +10,19 @@ import {
 } from '@kvasir/interfaces';
 import { Departures } from './departures.js';
 import { DuplicateSequenceError, SequenceTooLongError } from './errors.js';
-import { checkFork, Forks } from './forks.js';
+import { canFork, checkFork, Forks } from './forks.js';
 import { checkBookkeeping } from './integrity.js';
 import { type ResolvedOptions, resolveOptions, type SchedulerOptions } from './options.js';
 import { checkOutcomes } from './outcomes.js';
 import { PlanRing, type RowRecord } from './plan-ring.js';
-import { fcfs } from './policies/fcfs.js';
+import { POLICIES } from './policies/policies.js';
 import { RunningSet } from './running-set.js';
 import { checkSpec, ScheduledSequence } from './scheduled-sequence.js';
 import { Slots } from './slots.js';
 import { StepPlanner } from './step-planner.js';
+import { StepTimeModel } from './step-time-model.js';
+import { Tenants } from './tenants.js';
 import { WaitingQueue } from './waiting-queue.js';
-
-const POLICIES = { fcfs } as const;
 
 /**
  * Makes a continuous-batching scheduler over a KV cache.
@@ -42,18 +42,30 @@ class ContinuousBatchingScheduler implements Scheduler {
   readonly #departures: Departures;
   readonly #plans: PlanRing;
   readonly #planner: StepPlanner;
+  readonly #tenants: Tenants;
+  readonly #stepTimes = new StepTimeModel();
   #numArrived = 0;
 
   constructor(options: ResolvedOptions) {
     this.#options = options;
     this.#kvCache = options.kvCache;
-    this.#running = new RunningSet(POLICIES[options.policy]);
-    this.#waiting = new WaitingQueue(POLICIES[options.policy]);
+    const policy = POLICIES[options.policy];
+    this.#running = new RunningSet(policy.compare);
+    this.#waiting = new WaitingQueue(policy, options.maxBypass, (sequence) => this.#countUncached(sequence));
+    this.#tenants = new Tenants(new Map(Object.entries(options.tenantWeights)));
     this.#slots = new Slots(options.maxNumSeqs);
     this.#forks = new Forks(this.#waiting);
-    this.#departures = new Departures(options.kvCache, this.#slots, this.#forks);
+    this.#departures = new Departures({
+      kvCache: options.kvCache,
+      slots: this.#slots,
+      forks: this.#forks,
+      tenants: this.#tenants,
+    });
     this.#plans = new PlanRing(options.maxInFlight);
-    this.#planner = new StepPlanner(options, {
+    this.#planner = new StepPlanner({
+      options,
+      policy,
+      stepTimes: this.#stepTimes,
       running: this.#running,
       waiting: this.#waiting,
       forks: this.#forks,
@@ -81,7 +93,12 @@ class ContinuousBatchingScheduler implements Scheduler {
     }
     const parent = spec.forkOf === undefined ? undefined : sequences.get(spec.forkOf);
     if (parent !== undefined) checkFork(spec, parent);
-    const sequence = new ScheduledSequence(spec, this.#numArrived++);
+    const { salt, extraKey } = spec;
+    const keys = { ...(salt === undefined ? {} : { salt }), ...(extraKey === undefined ? {} : { extraKey }) };
+    const prepared = this.#kvCache.prepare(spec.promptTokenIds, keys);
+    const tenant = this.#tenants.enter(spec.tenant ?? '');
+    tenant.numWaiting++;
+    const sequence = new ScheduledSequence(spec, { arrival: this.#numArrived++, tenant, prepared });
     sequences.set(spec.id, sequence);
     // One that scores its prompt has to compute all of it; with a single token there is nothing to share.
     const forks = !spec.promptLogprobs && spec.promptTokenIds.length > 1;
@@ -125,15 +142,16 @@ class ContinuousBatchingScheduler implements Scheduler {
       return null;
     }
     this.#slots.moveReleased(plan.releasedSlots);
-    moveAll(this.#planner.preempted, plan.preempted);
+    moveAll(this.#planner.preemptor.preempted, plan.preempted);
     this.#plans.push(plan);
     return plan;
   }
 
-  commit(plan: StepPlan, outcomes: readonly RowOutcome[]): void {
+  commit(plan: StepPlan, outcomes: readonly RowOutcome[], stepMs?: number): void {
     const record = this.#plans.checkOldest(plan);
     checkOutcomes(record, outcomes);
     this.#plans.pop();
+    if (stepMs !== undefined) this.#stepTimes.observe(record.numTokens, record.numContextTokens, stepMs);
     for (let i = 0; i < record.rows.length; i++)
       this.#commitRow(record.rows[i] as RowRecord, outcomes[i] as RowOutcome);
     this.#running.sweep();
@@ -160,9 +178,9 @@ class ContinuousBatchingScheduler implements Scheduler {
       waitingByReason: { capacity: this.#waiting.size, fork: this.#forks.numDeferred },
       numRunning: this.#running.size,
       numParked: this.#departures.numParked,
-      numPreemptions: this.#planner.numPreemptions,
-      tokenBudget: this.#options.maxNumBatchedTokens,
-      tenants: new Map(),
+      numPreemptions: this.#planner.preemptor.numPreemptions,
+      tokenBudget: this.#planner.tokenBudget,
+      tenants: this.#tenants.all,
     };
   }
 
@@ -174,6 +192,7 @@ class ContinuousBatchingScheduler implements Scheduler {
       forks: this.#forks,
       slots: this.#slots,
       departures: this.#departures,
+      tenants: this.#tenants,
       plans: this.#plans,
     });
   }
@@ -182,8 +201,7 @@ class ContinuousBatchingScheduler implements Scheduler {
     this.#forks.withdraw(sequence);
     const parent = this.#forks.unlink(sequence);
     this.#forks.orphan(sequence);
-    this.#departures.sequences.delete(sequence.id);
-    sequence.status = 'ended';
+    this.#departures.forget(sequence);
     if (parent !== null) this.#departures.dropIfUnwanted(parent);
   }
 
@@ -207,6 +225,12 @@ class ContinuousBatchingScheduler implements Scheduler {
     if (sequence.forks !== null) this.#forks.advance(sequence);
     // The caller sweeps the running set.
     if (ended || sequence.length === sequence.spec.maxLength) this.#departures.end(sequence, true);
+  }
+
+  #countUncached(sequence: ScheduledSequence): number {
+    if (canFork(this.#kvCache, sequence)) return 1;
+    const known = sequence.tokens.subarray(0, sequence.length);
+    return sequence.length - this.#kvCache.lookup(known, sequence.openOptions);
   }
 
   #reportStuck(): never {

@@ -28,11 +28,12 @@ export class Slots {
     return slot;
   }
 
-  release(slot: SlotId): void {
+  /** @param wasStarted - Whether the backend knows of it: only then it is told. */
+  release(slot: SlotId, wasStarted: boolean): void {
     if (this.#isFree[slot] !== 0) throw new InvariantError('slot is released but not taken', { slot, size: this.size });
     this.#isFree[slot] = 1;
     this.#free[this.#numFree++] = slot;
-    this.#released.push(slot);
+    if (wasStarted) this.#released.push(slot);
   }
 
   /** Moves the slots released since the last call into `target`. */

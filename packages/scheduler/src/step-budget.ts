@@ -1,4 +1,4 @@
-/** What is left of a step. Rows that were counted in first keep one token and one output each; the rest is spare. */
+/** What is left of a step. Rows that were counted in first have one token and one output each; the rest is spare. */
 export class StepBudget {
   spareTokens = 0;
   spareOutputs = 0;
@@ -16,15 +16,14 @@ export class StepBudget {
     this.spareOutputs = this.#maxOutputs - numRows;
   }
 
-  /** Spends on a row that had its token and output kept. */
-  spendKept(numTokens: number, numOutputs: number): void {
-    this.spareTokens -= numTokens - 1;
-    this.spareOutputs -= Math.max(0, numOutputs - 1);
-  }
-
-  /** Spends on a row that comes on top. */
   spend(numTokens: number, numOutputs: number): void {
     this.spareTokens -= numTokens;
     this.spareOutputs -= numOutputs;
+  }
+
+  /** What was kept for `numRows` rows is spare. */
+  refund(numRows: number): void {
+    this.spareTokens += numRows;
+    this.spareOutputs += numRows;
   }
 }

@@ -1,101 +1,153 @@
-import type { KvCacheManager, OpenOptions, SequenceId } from '@kvasir/interfaces';
-import { blocksToHold } from './block-demand.js';
+import type { KvCacheManager } from '@kvasir/interfaces';
+import { Admission, type AdmissionParts } from './admission.js';
 import type { Departures } from './departures.js';
-import { canFork, type Forks, numSharedTokens } from './forks.js';
 import type { ResolvedOptions } from './options.js';
 import type { PlanRecord } from './plan-ring.js';
-import { chooseVictim } from './preemption.js';
+import { addRow } from './plan-row.js';
+import type { SchedulingPolicy } from './policies/policy.js';
+import { Preemptor } from './preemption.js';
 import { chunkSize } from './prefill.js';
+import { sharePrefill } from './prefill-shares.js';
 import type { RunningSet } from './running-set.js';
 import { NO_DRAFTS, type ScheduledSequence } from './scheduled-sequence.js';
 import type { Slots } from './slots.js';
 import { StepBudget } from './step-budget.js';
+import type { StepTimeModel } from './step-time-model.js';
 import type { WaitingQueue } from './waiting-queue.js';
 
+/** Prompt tokens that a step has however slow it is, so that prompts get done. */
+const MIN_PREFILL_TOKENS = 16;
+
 /** What a step is planned from. */
-export interface PlannerState {
-  readonly running: RunningSet;
-  readonly waiting: WaitingQueue;
-  readonly forks: Forks;
-  readonly slots: Slots;
-  readonly departures: Departures;
+export interface PlannerParts extends AdmissionParts {
+  readonly stepTimes: StepTimeModel;
 }
 
 /**
- * Decides one step. Running sequences go first, in the order of the policy; each is sure of one token, and what is spare
- * goes to prefill chunks and drafts. Waiting ones follow while nobody who runs lacks blocks.
+ * Decides one step.
+ *
+ * 1. A waiting sequence that outranks a running one may take its place.
+ * 2. Running ones, in order: a token for who decodes, with drafts as far as there is room; a block at least for who is in the
+ *    middle of its prompt. Who finds none takes it from someone behind it.
+ * 3. Waiting ones are admitted, unless somebody who runs lacked blocks.
+ * 4. What is left of the step is shared by the prompts.
  */
 export class StepPlanner {
-  numPreemptions = 0;
-  /** Preempted since the last plan that was handed out. */
-  readonly preempted: SequenceId[] = [];
+  readonly preemptor: Preemptor;
+  /** Tokens that the last step could have had. */
+  tokenBudget: number;
   readonly #options: ResolvedOptions;
   readonly #kvCache: KvCacheManager;
+  readonly #policy: SchedulingPolicy;
+  readonly #stepTimes: StepTimeModel;
   readonly #running: RunningSet;
   readonly #waiting: WaitingQueue;
-  readonly #forks: Forks;
   readonly #slots: Slots;
   readonly #departures: Departures;
+  readonly #admission: Admission;
   readonly #budget: StepBudget;
-  /** Who could not be admitted last time, and the room there was: not tried again before there is more. */
-  #refused: ScheduledSequence | null = null;
-  #refusedRoom = 0;
+  /** Prompts of this step. Reused. */
+  readonly #prefills: ScheduledSequence[] = [];
+  #numDecodeTokens = 0;
+  /** Counts plans, empty ones too. */
+  #turn = 0;
 
-  constructor(options: ResolvedOptions, { running, waiting, forks, slots, departures }: PlannerState) {
+  constructor(parts: PlannerParts) {
+    const { options, policy, stepTimes, running, waiting, slots, departures } = parts;
+    this.preemptor = new Preemptor({ kvCache: options.kvCache, policy, running, waiting, slots });
+    this.tokenBudget = options.maxNumBatchedTokens;
     this.#options = options;
     this.#kvCache = options.kvCache;
+    this.#policy = policy;
+    this.#stepTimes = stepTimes;
     this.#running = running;
     this.#waiting = waiting;
-    this.#forks = forks;
     this.#slots = slots;
     this.#departures = departures;
+    this.#admission = new Admission(parts);
     this.#budget = new StepBudget(options.maxNumBatchedTokens, options.maxNumOutputs);
   }
 
   plan(plan: PlanRecord): void {
-    const numPreempted = this.preempted.length;
-    const isServed = this.#planRunning(plan);
-    if (isServed && this.preempted.length === numPreempted && this.#waiting.size > 0) this.#admitWaiting(plan);
+    const turn = ++this.#turn;
+    this.#prefills.length = 0;
+    const first = this.#waiting.peek();
+    if (first !== undefined) this.#makeWay(first, turn);
+    const { preempted } = this.preemptor;
+    const numPreempted = preempted.length;
+    const isServed = this.#planRunning(plan, turn);
+    const budget = this.#budgetOfPrompts(plan);
+    if (isServed && preempted.length === numPreempted && this.#waiting.size > 0 && budget > 0) {
+      this.#admission.admit(this.#prefills, budget, turn);
+    }
+    this.#planPrompts(plan, budget);
+    this.tokenBudget = plan.numTokens + Math.max(0, budget - (plan.numTokens - this.#numDecodeTokens));
+  }
+
+  /** Preempts for a waiting sequence those that it outranks, if that gets it in. Who is in flight is left out of this step and preempted in the next. */
+  #makeWay(first: ScheduledSequence, turn: number): void {
+    const running = this.#running;
+    const isOutranked = (other: ScheduledSequence) => this.#policy.outranks(first, other);
+    if (running.size === 0 || !isOutranked(running.at(running.size - 1))) return;
+    let numMissing = this.#admission.numMissing(first);
+    let needsSlot = this.#slots.numFree === 0;
+    while (numMissing > 0 && this.#departures.giveUpParked()) numMissing = this.#admission.numMissing(first);
+    if (numMissing > this.preemptor.numFreedBy(isOutranked)) return;
+    while (numMissing > 0 || needsSlot) {
+      const victim = this.preemptor.chooseVictim(0, (other) => other.heldIn !== turn && isOutranked(other));
+      if (victim < 0) return;
+      needsSlot = false;
+      const sequence = running.at(victim);
+      const before = this.#kvCache.numFreeBlocks;
+      if (sequence.numInFlight > 0) {
+        sequence.heldIn = turn;
+        numMissing -= this.#kvCache.estimateClosing(sequence.id).numFreedBlocks;
+      } else {
+        this.preemptor.preempt(victim, turn);
+        numMissing -= this.#kvCache.numFreeBlocks - before;
+      }
+    }
   }
 
   /** @returns `false` when someone lacks blocks. Those behind it are left out, so that they can be preempted next time. */
-  #planRunning(plan: PlanRecord): boolean {
+  #planRunning(plan: PlanRecord, turn: number): boolean {
     const running = this.#running;
-    let numRows = 0;
-    for (let at = 0; at < running.size; at++) if (running.at(at).isPlannable) numRows++;
-    this.#budget.start(numRows);
+    let numDecodes = 0;
+    let hasPrompts = false;
     for (let at = 0; at < running.size; at++) {
       const sequence = running.at(at);
-      if (sequence.isPlannable && !this.#planRow(plan, sequence, at)) return false;
+      if (!sequence.isPlannable) continue;
+      if (sequence.numUnplanned === 1) numDecodes++;
+      else hasPrompts = true;
     }
-    return true;
+    this.#budget.start(numDecodes + (hasPrompts ? 1 : 0));
+    let isServed = true;
+    for (let at = 0; at < running.size; at++) {
+      const sequence = running.at(at);
+      if (!sequence.isPlannable || sequence.heldIn === turn) continue;
+      // One that cannot be preempted has its blocks and gets on, so that it can be.
+      if (!isServed && !sequence.isProtected) continue;
+      if (sequence.numUnplanned > 1) {
+        if (this.#reserve(sequence, 1, at, turn)) this.#prefills.push(sequence);
+        else isServed = false;
+      } else if (!this.#planDecode(plan, sequence, at, turn)) isServed = false;
+    }
+    if (hasPrompts) this.#budget.refund(1);
+    return isServed;
   }
 
-  #planRow(plan: PlanRecord, sequence: ScheduledSequence, at: number): boolean {
-    const budget = this.#budget;
-    const start = sequence.numPlanned;
-    if (sequence.numUnplanned === 1) {
-      const drafts = this.#takeDrafts(sequence);
-      if (drafts.length > 0 && this.#kvCache.reserve(sequence.id, start + 1 + drafts.length)) {
-        this.#addRow(plan, sequence, 1, drafts);
-        budget.spendKept(1 + drafts.length, 1 + drafts.length);
-        return true;
-      }
+  #planDecode(plan: PlanRecord, sequence: ScheduledSequence, at: number, turn: number): boolean {
+    const drafts = this.#takeDrafts(sequence);
+    const end = sequence.numPlanned + 1 + drafts.length;
+    if (drafts.length > 0 && this.#kvCache.reserve(sequence.id, end)) {
+      addRow(plan, sequence, 1, drafts);
+      this.#budget.spend(drafts.length, drafts.length);
+      return true;
     }
-    const maxTokens = Math.min(1 + budget.spareTokens, this.#options.longPrefillTokenThreshold);
-    const wanted = chunkSize(sequence, start, maxTokens, 1 + budget.spareOutputs);
-    for (;;) {
-      const numQuery = this.#reserveUpTo(sequence, start, wanted);
-      if (numQuery > 0) {
-        budget.spendKept(numQuery, sequence.numOutputs(start, numQuery));
-        this.#addRow(plan, sequence, numQuery, NO_DRAFTS);
-        return true;
-      }
-      if (this.#departures.giveUpParked()) continue;
-      const victim = chooseVictim(this.#running, at);
-      if (victim < 0) return false;
-      this.#preempt(victim);
-    }
+    if (!this.#reserve(sequence, 1, at, turn)) return false;
+    addRow(plan, sequence, 1, NO_DRAFTS);
+    if (sequence.numOutputs(sequence.numPlanned - 1, 1) > 1) this.#budget.spend(0, 1);
+    return true;
   }
 
   /** A row of k drafts yields up to k + 1 tokens, and k + 1 outputs. */
@@ -105,126 +157,62 @@ export class StepPlanner {
     return sequence.takeDrafts(Math.min(spareTokens, spareOutputs, room));
   }
 
-  /** Reserves `wanted` tokens from `start` on, or as large a part of them as halving finds room for; 0 for none. */
-  #reserveUpTo(sequence: ScheduledSequence, start: number, wanted: number): number {
-    for (let numQuery = wanted; numQuery > 0; numQuery = numQuery >> 1) {
-      if (this.#kvCache.reserve(sequence.id, start + numQuery)) return numQuery;
+  /** Reserves `numTokens` more for the sequence at `at`, at the cost of parked ones and of those behind it. */
+  #reserve(sequence: ScheduledSequence, numTokens: number, at: number, turn: number): boolean {
+    while (!this.#kvCache.reserve(sequence.id, sequence.numPlanned + numTokens)) {
+      if (this.#departures.giveUpParked()) continue;
+      const victim = this.preemptor.chooseVictim(at + 1, isIdle);
+      if (victim < 0) return false;
+      this.preemptor.preempt(victim, turn);
     }
-    return 0;
-  }
-
-  #preempt(at: number): void {
-    const victim = this.#running.at(at);
-    this.#running.removeAt(at);
-    this.#kvCache.close(victim.id);
-    this.#slots.release(victim.slot);
-    victim.rewind();
-    victim.status = 'waiting';
-    victim.wasPreempted = true;
-    this.#waiting.push(victim);
-    this.preempted.push(victim.id);
-    this.numPreemptions++;
-  }
-
-  #admitWaiting(plan: PlanRecord): void {
-    let promised = 0;
-    for (let at = 0; at < this.#running.size; at++) {
-      const { length, numPlanned } = this.#running.at(at);
-      if (numPlanned < length) promised += this.#blocksBetween(numPlanned, length);
-    }
-    while (this.#waiting.size > 0 && this.#slots.numFree > 0 && this.#budget.spareTokens > 0) {
-      if (this.#budget.spareOutputs === 0) return;
-      const sequence = this.#waiting.peek() as ScheduledSequence;
-      if (!this.#admit(plan, sequence, promised)) return;
-      promised += this.#blocksBetween(sequence.numPlanned, sequence.length);
-    }
-  }
-
-  /**
-   * Admits a sequence whose tokens all fit beside what running prefills still need. One that was preempted also waits
-   * until every running sequence could grow by a block, so that it is not thrown out again at once.
-   */
-  #admit(plan: PlanRecord, sequence: ScheduledSequence, promised: number): boolean {
-    const isAlone = this.#running.size === 0;
-    const growth = sequence.wasPreempted ? this.#running.size * this.#kvCache.groups.length : 0;
-    const room = this.#kvCache.numFreeBlocks - promised - growth;
-    if (!isAlone && this.#refused === sequence && room <= this.#refusedRoom) return false;
-
-    const isFork = canFork(this.#kvCache, sequence);
-    const numCached = isFork ? this.#fork(sequence) : this.#open(sequence);
-    const needed = isFork ? this.#kvCache.groups.length : this.#blocksBetween(numCached, sequence.length);
-    let numQuery = 0;
-    do {
-      if (!isAlone && needed > this.#kvCache.numFreeBlocks - promised - growth) continue;
-      const maxTokens = Math.min(this.#budget.spareTokens, this.#options.longPrefillTokenThreshold);
-      const wanted = chunkSize(sequence, numCached, maxTokens, this.#budget.spareOutputs);
-      numQuery = this.#reserveUpTo(sequence, numCached, wanted);
-    } while (numQuery === 0 && this.#departures.giveUpParked());
-    if (numQuery === 0) {
-      this.#kvCache.close(sequence.id);
-      this.#refused = sequence;
-      this.#refusedRoom = room;
-      return false;
-    }
-
-    this.#refused = null;
-    this.#waiting.remove(sequence);
-    const parent = this.#forks.unlink(sequence);
-    if (parent !== null) this.#departures.dropIfUnwanted(parent);
-    sequence.status = 'running';
-    sequence.slot = this.#slots.take();
-    sequence.numComputed = numCached;
-    sequence.numPlanned = numCached;
-    this.#running.add(sequence);
-    this.#forks.advance(sequence);
-    this.#budget.spend(numQuery, sequence.numOutputs(numCached, numQuery));
-    const row = this.#addRow(plan, sequence, numQuery, NO_DRAFTS);
-    row.starts = true;
-    row.numCachedTokens = numCached;
     return true;
   }
 
-  #open(sequence: ScheduledSequence): number {
-    const known = sequence.tokens.subarray(0, sequence.length);
-    return this.#kvCache.open(sequence.id, known, openOptions(sequence));
+  /** Prompt tokens of this step: what is spare, or what keeps those who decode within the target latency. */
+  #budgetOfPrompts(plan: PlanRecord): number {
+    this.#numDecodeTokens = plan.numTokens;
+    const { spareTokens, spareOutputs } = this.#budget;
+    const { targetItlMs } = this.#options;
+    if (spareOutputs === 0 || spareTokens === 0) return 0;
+    if (targetItlMs === undefined || !plan.hasDecodes) return spareTokens;
+    const context = this.#prefills[0]?.numPlanned ?? 0;
+    const limit = this.#stepTimes.numTokensWithin(targetItlMs, plan.numTokens, plan.numContextTokens, context);
+    return Math.min(spareTokens, Math.max(MIN_PREFILL_TOKENS, limit));
   }
 
-  #fork(sequence: ScheduledSequence): number {
-    const numTokens = numSharedTokens(sequence);
-    this.#kvCache.fork((sequence.parent as ScheduledSequence).id, sequence.id, numTokens);
-    return numTokens;
+  #planPrompts(plan: PlanRecord, budget: number): void {
+    const prefills = this.#prefills;
+    sortInPlace(prefills, this.#policy.compareService);
+    sharePrefill(prefills, budget, this.#options.longPrefillTokenThreshold);
+    for (let i = 0; i < prefills.length; i++) {
+      const sequence = prefills[i]!;
+      const wanted = chunkSize(sequence, sequence.numPlanned, sequence.share, this.#budget.spareOutputs);
+      const numQuery = this.#reserveUpTo(sequence, wanted);
+      if (numQuery === 0) continue;
+      this.#budget.spend(numQuery, sequence.numOutputs(sequence.numPlanned, numQuery));
+      addRow(plan, sequence, numQuery, NO_DRAFTS);
+    }
   }
 
-  #blocksBetween(from: number, to: number): number {
-    return blocksToHold(this.#kvCache, to) - blocksToHold(this.#kvCache, from);
-  }
-
-  #addRow(plan: PlanRecord, sequence: ScheduledSequence, numKnown: number, drafts: readonly number[]) {
-    const row = plan.addRow();
-    const numQuery = numKnown + drafts.length;
-    row.state = sequence;
-    row.sequence = sequence.id;
-    row.slot = sequence.slot;
-    row.starts = false;
-    row.numCachedTokens = 0;
-    row.start = sequence.numPlanned;
-    row.numQuery = numQuery;
-    row.drafts = drafts;
-    row.samples = numKnown === sequence.numUnplanned;
-    plan.numTokens += numQuery;
-    plan.numOutputs += sequence.numOutputs(row.start, numKnown) + drafts.length;
-    sequence.numPlanned += numQuery;
-    sequence.numInFlight++;
-    if (row.samples) sequence.numPlaceholders++;
-    if (drafts.length > 0) sequence.hasDraftsInFlight = true;
-    return row;
+  /** Reserves `wanted` tokens, or as large a part of them as halving finds room for; 0 for none. */
+  #reserveUpTo(sequence: ScheduledSequence, wanted: number): number {
+    for (let numQuery = wanted; numQuery > 0; numQuery = numQuery >> 1) {
+      if (this.#kvCache.reserve(sequence.id, sequence.numPlanned + numQuery)) return numQuery;
+    }
+    return 0;
   }
 }
 
-function openOptions({ spec }: ScheduledSequence): OpenOptions {
-  return {
-    skipPrefixRead: spec.promptLogprobs,
-    ...(spec.salt === undefined ? {} : { salt: spec.salt }),
-    ...(spec.extraKey === undefined ? {} : { extraKey: spec.extraKey }),
-  };
+function isIdle({ numInFlight }: ScheduledSequence): boolean {
+  return numInFlight === 0;
+}
+
+/** Nearly sorted as it comes: a newcomer at the end may go before others. */
+function sortInPlace<T>(items: T[], compare: (a: T, b: T) => number): void {
+  for (let i = 1; i < items.length; i++) {
+    const item = items[i] as T;
+    let at = i;
+    for (; at > 0 && compare(items[at - 1] as T, item) > 0; at--) items[at] = items[at - 1] as T;
+    items[at] = item;
+  }
 }

@@ -1,79 +1,112 @@
 import { InvariantError } from '@kvasir/interfaces';
 import type { SchedulingPolicy } from './policies/policy.js';
 import type { ScheduledSequence } from './scheduled-sequence.js';
+import { SortedQueue } from './sorted-queue.js';
 
-/** Sequences without a slot, in the order of a policy: a binary heap whose entries know their place, so that any of them leaves in O(log n). */
+/** Sequences that could be admitted: one queue, or one a tenant, each in the order of the policy. */
 export class WaitingQueue {
-  readonly #compare: SchedulingPolicy;
-  readonly #heap: ScheduledSequence[] = [];
+  readonly #policy: SchedulingPolicy;
+  readonly #maxBypass: number;
+  readonly #countUncached: (sequence: ScheduledSequence) => number;
+  readonly #queues = new Map<string, SortedQueue<ScheduledSequence>>();
+  /** Reused by every choice. */
+  readonly #heads: ScheduledSequence[] = [];
+  #size = 0;
+  #scan = 0;
 
-  constructor(compare: SchedulingPolicy) {
-    this.#compare = compare;
+  constructor(policy: SchedulingPolicy, maxBypass: number, countUncached: (sequence: ScheduledSequence) => number) {
+    this.#policy = policy;
+    this.#maxBypass = maxBypass;
+    this.#countUncached = countUncached;
   }
 
   get size(): number {
-    return this.#heap.length;
-  }
-
-  /** Who is next. */
-  peek(): ScheduledSequence | undefined {
-    return this.#heap[0];
+    return this.#size;
   }
 
   push(sequence: ScheduledSequence): void {
-    this.#place(sequence, this.#heap.length);
-    this.#siftUp(sequence);
+    const key = this.#keyOf(sequence);
+    let queue = this.#queues.get(key);
+    if (queue === undefined) {
+      queue = new SortedQueue(this.#policy.compare);
+      this.#queues.set(key, queue);
+    }
+    queue.add(sequence);
+    sequence.isQueued = true;
+    this.#size++;
   }
 
-  remove(sequence: ScheduledSequence): void {
-    const at = sequence.queueIndex;
-    const last = this.#heap.pop() as ScheduledSequence;
-    sequence.queueIndex = -1;
-    if (last === sequence) return;
-    this.#place(last, at);
-    this.#siftDown(last);
-    this.#siftUp(last);
+  /** Takes `sequence` out; `wasAdmitted` counts it against those in the window that it went past. */
+  remove(sequence: ScheduledSequence, wasAdmitted = false): void {
+    const key = this.#keyOf(sequence);
+    const queue = this.#queues.get(key) as SortedQueue<ScheduledSequence>;
+    const index = queue.indexOf(sequence);
+    if (wasAdmitted && this.#policy.window > 1) for (let i = 0; i < index; i++) queue.at(i).numBypassed++;
+    queue.removeAt(index);
+    if (queue.size === 0) this.#queues.delete(key);
+    sequence.isQueued = false;
+    this.#size--;
+  }
+
+  /** Who leads, whatever can be done for it; the first of a choice. */
+  peek(): ScheduledSequence | undefined {
+    this.startScan();
+    const first = this.next();
+    this.startScan();
+    return first;
+  }
+
+  /** Starts to go through the queue; each member comes up once at most. */
+  startScan(): void {
+    this.#scan++;
+  }
+
+  /** Who is to be tried next in this scan. */
+  next(): ScheduledSequence | undefined {
+    const heads = this.#heads;
+    heads.length = 0;
+    for (const queue of this.#queues.values()) this.#collect(queue);
+    if (heads.length === 0) return undefined;
+    const chosen = heads[heads.length === 1 ? 0 : this.#policy.choose(heads, this.#maxBypass)] as ScheduledSequence;
+    chosen.scannedIn = this.#scan;
+    return chosen;
   }
 
   checkIntegrity(): void {
-    this.#heap.forEach((sequence, at) => {
-      const facts = { sequence: sequence.id, at, queueIndex: sequence.queueIndex, status: sequence.status };
-      if (sequence.queueIndex !== at) throw new InvariantError('queued sequence does not know its place', facts);
-      if (sequence.status !== 'waiting') throw new InvariantError('queued sequence is not waiting', facts);
-      const parent = this.#heap[(at - 1) >> 1];
-      if (at > 0 && this.#compare(parent as ScheduledSequence, sequence) > 0) {
-        throw new InvariantError('waiting queue is out of order', facts);
+    let size = 0;
+    for (const [key, queue] of this.#queues) {
+      if (queue.size === 0) throw new InvariantError('an empty queue was kept', { size: this.#size });
+      size += queue.size;
+      for (let at = 0; at < queue.size; at++) {
+        const sequence = queue.at(at);
+        const facts = { sequence: sequence.id, at, status: sequence.status };
+        if (!sequence.isQueued) throw new InvariantError('queued sequence does not know it', facts);
+        if (sequence.status !== 'waiting') throw new InvariantError('queued sequence is not waiting', facts);
+        if (this.#keyOf(sequence) !== key) throw new InvariantError('queued with another tenant', facts);
+        if (at > 0 && this.#policy.compare(queue.at(at - 1), sequence) >= 0) {
+          throw new InvariantError('waiting queue is out of order', facts);
+        }
       }
-    });
-  }
-
-  #place(sequence: ScheduledSequence, at: number): void {
-    this.#heap[at] = sequence;
-    sequence.queueIndex = at;
-  }
-
-  #siftUp(sequence: ScheduledSequence): void {
-    let at = sequence.queueIndex;
-    while (at > 0) {
-      const parent = this.#heap[(at - 1) >> 1] as ScheduledSequence;
-      if (this.#compare(parent, sequence) <= 0) break;
-      this.#place(parent, at);
-      at = (at - 1) >> 1;
     }
-    this.#place(sequence, at);
+    if (size !== this.#size)
+      throw new InvariantError('waiting sequences were miscounted', { size, counted: this.#size });
   }
 
-  #siftDown(sequence: ScheduledSequence): void {
-    let at = sequence.queueIndex;
-    for (;;) {
-      let child = 2 * at + 1;
-      const right = this.#heap[child + 1];
-      if (right !== undefined && this.#compare(right, this.#heap[child] as ScheduledSequence) < 0) child++;
-      const next = this.#heap[child];
-      if (next === undefined || this.#compare(sequence, next) <= 0) break;
-      this.#place(next, at);
-      at = child;
+  #keyOf(sequence: ScheduledSequence): string {
+    return this.#policy.queues === 'one' ? '' : sequence.tenant.name;
+  }
+
+  #collect(queue: SortedQueue<ScheduledSequence>): void {
+    const { window, needsUncached } = this.#policy;
+    for (let at = 0, seen = 0; at < queue.size && seen < window; at++) {
+      const sequence = queue.at(at);
+      if (sequence.scannedIn === this.#scan) continue;
+      if (needsUncached && sequence.countedIn !== this.#scan) {
+        sequence.numUncached = this.#countUncached(sequence);
+        sequence.countedIn = this.#scan;
+      }
+      this.#heads.push(sequence);
+      seen++;
     }
-    this.#place(sequence, at);
   }
 }

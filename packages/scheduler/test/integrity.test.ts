@@ -6,22 +6,15 @@ import { checkBookkeeping } from '../src/integrity.js';
 import { PlanRing } from '../src/plan-ring.js';
 import { fcfs } from '../src/policies/fcfs.js';
 import { RunningSet } from '../src/running-set.js';
-import { ScheduledSequence } from '../src/scheduled-sequence.js';
+import type { ScheduledSequence } from '../src/scheduled-sequence.js';
 import { Slots } from '../src/slots.js';
+import { Tenants } from '../src/tenants.js';
 import { WaitingQueue } from '../src/waiting-queue.js';
 import { FakeKvCache } from './support/fake-kv-cache.js';
+import { makeSequence } from './support/make-sequence.js';
 
-const make = (arrival: number) =>
-  new ScheduledSequence(
-    {
-      id: (arrival + 1) as SequenceId,
-      promptTokenIds: Int32Array.of(1, 2),
-      maxLength: 9,
-      promptLogprobs: false,
-      needsSync: false,
-    },
-    arrival,
-  );
+let tenants: Tenants;
+const make = (arrival: number) => makeSequence(arrival, {}, tenants.enter(''));
 
 let one: ScheduledSequence;
 let two: ScheduledSequence;
@@ -35,16 +28,17 @@ let parked: ScheduledSequence;
 let forks: Forks;
 let departures: Departures;
 let sequences: Map<SequenceId, ScheduledSequence>;
-const check = () => checkBookkeeping({ sequences, running, waiting, forks, slots, departures, plans });
+const check = () => checkBookkeeping({ sequences, running, waiting, forks, slots, departures, tenants, plans });
 
 /** Two run, one of them in a plan; one waits, one is to fork the second, and one is parked. */
 beforeEach(() => {
+  tenants = new Tenants(new Map());
   [one, two, last] = [make(0), make(1), make(2)];
-  running = new RunningSet(fcfs);
-  waiting = new WaitingQueue(fcfs);
+  running = new RunningSet(fcfs.compare);
+  waiting = new WaitingQueue(fcfs, 4, () => 0);
   forks = new Forks(waiting);
   slots = new Slots(3);
-  departures = new Departures(new FakeKvCache(9), slots, forks);
+  departures = new Departures({ kvCache: new FakeKvCache(9), slots, forks, tenants });
   sequences = departures.sequences;
   plans = new PlanRing(1);
   [fork, parked] = [make(3), make(4)];
@@ -55,7 +49,9 @@ beforeEach(() => {
   }
   waiting.push(last);
   forks.link(fork, two);
-  parked.parks = true;
+  tenants.enter('').numWaiting = 2;
+  tenants.enter('').numRunning = 3;
+  Object.assign(parked, { parks: true, status: 'running' });
   departures.end(parked, true);
   const plan = plans.next();
   Object.assign(plan.addRow(), { state: one, samples: true });
@@ -73,12 +69,12 @@ it.each<[string, () => void]>([
   ['slot is not its own', () => Object.assign(two, { slot: one.slot })],
   ['slot is not its own', () => Object.assign(two, { slot: 3 as SlotId })],
   ['slots leaked', () => slots.take()],
-  ['slot is released but not taken', () => slots.release(2 as SlotId)],
+  ['slot is released but not taken', () => slots.release(2 as SlotId, true)],
   ['lengths out of order', () => Object.assign(two, { numComputed: 1 })],
   ['lengths out of order', () => Object.assign(two, { numComputed: 2, numPlanned: 2 })],
   ['planned past its end', () => Object.assign(two, { length: 10 })],
   ['a waiting sequence holds something', () => Object.assign(last, { numPlanned: 1 })],
-  ['queued sequence does not know its place', () => Object.assign(last, { queueIndex: 1 })],
+  ['queued sequence does not know it', () => Object.assign(last, { isQueued: false })],
   ['queued sequence is not waiting', () => Object.assign(last, { status: 'running' })],
   ['running set holds another', () => Object.assign(two, { status: 'ended' })],
   ['an ended sequence was kept', () => [Object.assign(two, { status: 'ended' }), running.sweep()]],
@@ -97,7 +93,9 @@ it.each<[string, () => void]>([
   ['parked for nobody', () => Object.assign(parked, { parks: false })],
   ['a parked sequence has a slot exactly while it is in flight', () => Object.assign(parked, { slot: 2 })],
   ['parked sequences were miscounted', () => sequences.delete(parked.id)],
-  ['queues', () => sequences.delete(last.id)],
+  ['sequences of a tenant were miscounted', () => tenants.enter('').numRunning++],
+  ['a tenant without sequences was kept', () => tenants.enter('other')],
+  ['queues', () => running.removeAt(1)],
 ])('names the damage: %s', (message, damage) => {
   let thrown: unknown;
   try {

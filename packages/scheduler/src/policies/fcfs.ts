@@ -1,4 +1,12 @@
-import type { SchedulingPolicy } from './policy.js';
+import { byArrival, never, type SchedulingPolicy } from './policy.js';
 
 /** First come, first served. A preempted sequence keeps its place. */
-export const fcfs: SchedulingPolicy = (a, b) => a.arrival - b.arrival;
+export const fcfs: SchedulingPolicy = {
+  compare: byArrival,
+  compareService: byArrival,
+  outranks: never,
+  queues: 'one',
+  window: 1,
+  needsUncached: false,
+  choose: () => 0,
+};

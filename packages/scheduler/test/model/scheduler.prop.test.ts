@@ -26,6 +26,7 @@ const layout = fc.record({
   groups,
   enablePrefixCaching: fc.boolean(),
 });
+const POLICIES = ['fcfs', 'priority', 'fair', 'shortest-prefix-first'] as const;
 const limits = fc
   .record({
     maxNumSeqs: fc.integer({ min: 1, max: 5 }),
@@ -33,8 +34,15 @@ const limits = fc
     moreOutputs: fc.integer({ min: 0, max: 4 }),
     maxInFlight: fc.constantFrom<1 | 2>(1, 2, 2),
     threshold: fc.option(fc.integer({ min: 1, max: 6 }), { freq: 2 }),
+    policy: fc.constantFrom(...POLICIES),
+    maxBypass: fc.nat({ max: 3 }),
+    targetItlMs: fc.constantFrom(undefined, 1, 10),
   })
-  .map(({ maxNumSeqs, moreTokens, moreOutputs, maxInFlight, threshold }) => ({
+  .map(({ maxNumSeqs, moreTokens, moreOutputs, maxInFlight, threshold, policy, maxBypass, targetItlMs }) => ({
+    policy,
+    maxBypass,
+    ...(targetItlMs === undefined ? {} : { targetItlMs }),
+    tenantWeights: { b: 3 },
     maxNumSeqs,
     maxNumBatchedTokens: maxNumSeqs + moreTokens,
     maxNumOutputs: maxNumSeqs + moreOutputs,
@@ -59,6 +67,8 @@ const add: fc.Arbitrary<Event> = fc.record({
     promptLogprobs: fc.nat({ max: 5 }).map((dice) => dice === 0),
     needsSync: fc.nat({ max: 3 }).map((dice) => dice === 0),
     parks: fc.nat({ max: 3 }).map((dice) => dice === 0),
+    tenant: fc.constantFrom('', 'a', 'b'),
+    priority: fc.nat({ max: 2 }),
   }),
 });
 const fork: fc.Arbitrary<Event> = fc.record({
@@ -134,7 +144,12 @@ function play(harness: Harness, event: Event): void {
       const history = harness.histories.get(forkOf)!;
       const numShared = Math.max(0, history.length - 1 - event.cut);
       const { numOutput, parks } = event;
-      const options = { forkOf, parks, ...(spec.salt === undefined ? {} : { salt: spec.salt }) };
+      const options = {
+        forkOf,
+        parks,
+        tenant: spec.tenant ?? '',
+        ...(spec.salt === undefined ? {} : { salt: spec.salt }),
+      };
       const add = { kind: 'add' as const, prompt: [...history.slice(0, numShared), event.last], numOutput, options };
       play(harness, add);
       return;

@@ -34,6 +34,14 @@ export class FakeKvCache implements KvCacheManager {
     return true;
   }
 
+  lookup(): number {
+    return 0;
+  }
+
+  estimateClosing(sequence: SequenceId) {
+    return { numFreedBlocks: this.#reserved.get(sequence)!, numSharedTokens: 0, numPublishedTokens: 0 };
+  }
+
   fits(numTokens: number): boolean {
     return numTokens <= this.numBlocks;
   }

@@ -1,0 +1,25 @@
+import { byArrival, never, type SchedulingPolicy } from './policy.js';
+
+/** Sequences at the head of the queue among which the shortest is chosen. */
+const WINDOW = 16;
+
+/**
+ * Fewest uncached tokens first, among the first few in order of arrival: prompts whose prefix is cached run while it still
+ * is. Who was passed `maxBypass` times goes next whatever it lacks, so that nobody starves.
+ */
+export const shortestPrefixFirst: SchedulingPolicy = {
+  compare: byArrival,
+  compareService: byArrival,
+  outranks: never,
+  queues: 'one',
+  window: WINDOW,
+  needsUncached: true,
+  choose(candidates, maxBypass) {
+    if (candidates[0]!.numBypassed >= maxBypass) return 0;
+    let best = 0;
+    for (let i = 1; i < candidates.length; i++) {
+      if (candidates[i]!.numUncached < candidates[best]!.numUncached) best = i;
+    }
+    return best;
+  },
+};
