@@ -19,7 +19,7 @@ async function main(): Promise<void> {
   else if (args.name === 'soak') await runSoak(args);
   else if (args.name === 'steps') await runSteps(args);
   else if (args.name === 'blocks') await runBlocks(args);
-  else if (args.name === 'scheduler') await runScheduler();
+  else if (args.name === 'scheduler') await runScheduler(args);
   else await runOffline(args);
 }
 

@@ -22,9 +22,9 @@ export class BlockHasher {
     this.#messageBytes = new Uint8Array(this.#message.buffer);
   }
 
-  /** Starts a chain for sequences that share `salt` and `extraKey`. */
-  start(salt: string | undefined, extraKey: string | undefined): HashChain {
-    const chain = new HashChain();
+  /** Starts a chain for sequences that share `salt` and `extraKey`, with room for `numBlocks` digests. */
+  start(salt: string | undefined, extraKey: string | undefined, numBlocks?: number): HashChain {
+    const chain = new HashChain(numBlocks);
     chain.words.set(this.root(salt, extraKey));
     return chain;
   }

@@ -12,11 +12,24 @@ const INITIAL_DIGESTS = 8;
  * ```
  */
 export class HashChain {
-  words: Int32Array = new Int32Array(DIGEST_WORDS * INITIAL_DIGESTS);
+  words: Int32Array;
   /** Blocks hashed so far. */
   length = 0;
   /** Others read the same words: they are copied before the next digest is written. */
   #isShared = false;
+
+  /** @param room - Digests that it has room for, or the words that it is to have. */
+  constructor(room: number | Int32Array = INITIAL_DIGESTS) {
+    this.words = typeof room === 'number' ? new Int32Array(HashChain.wordOf(room)) : room;
+  }
+
+  /** A chain of the first `length` blocks of `words`, which nobody writes any more. */
+  static sharing(words: Int32Array, length: number): HashChain {
+    const chain = new HashChain(words);
+    chain.length = length;
+    chain.#isShared = true;
+    return chain;
+  }
 
   /** First word of the digest of block `index`; `index` -1 is the root. */
   static wordOf(index: number): number {
@@ -32,13 +45,6 @@ export class HashChain {
     grown.set(this.words);
     this.words = grown;
     this.#isShared = false;
-  }
-
-  /** Becomes the first `length` blocks of `words`, which nobody writes any more. */
-  share(words: Int32Array, length: number): void {
-    this.words = words;
-    this.length = length;
-    this.#isShared = true;
   }
 
   /** Forgets blocks from `length` on. */

@@ -49,10 +49,10 @@ export class PrefixCache {
   }
 
   prepare(tokenIds: Int32Array, { salt, extraKey }: PrefixKeys): PreparedPrompt {
-    const chain = this.#hasher.start(salt, extraKey);
     const numBlocks = Math.floor(tokenIds.length / this.#blockSize);
+    const chain = this.#hasher.start(salt, extraKey, numBlocks);
     this.#hasher.extend(chain, tokenIds, numBlocks);
-    return new HashedPrompt(tokenIds.length, numBlocks, chain.words.slice(0, HashChain.wordOf(numBlocks)));
+    return new HashedPrompt(tokenIds.length, numBlocks, chain.words);
   }
 
   /** Starts the hashes of a new sequence of `numTokens` tokens: those that were prepared, else none. */
@@ -65,9 +65,7 @@ export class PrefixCache {
         `prepared is of ${prepared.numTokens} tokens and ${numTokens} are opened, or it was made with another salt, extraKey or manager: prepare() a prefix of these tokens with these keys`,
       );
     }
-    const chain = new HashChain();
-    chain.share(prepared.words, prepared.numHashedBlocks);
-    return chain;
+    return HashChain.sharing(prepared.words, prepared.numHashedBlocks);
   }
 
   /** Gives `sequence`, which is empty, the longest cached prefix of `tokenIds`. */

@@ -25,20 +25,20 @@ export interface PrefixQuery {
 export function matchPrefix(query: PrefixQuery): number {
   const whole = Math.max(0, Math.floor((query.tokenIds.length - 1) / query.blockSize));
   let numBlocks = Math.min(whole, query.maxBlocks ?? whole);
-  if (query.groups.some((group) => group.kind === 'full')) numBlocks = matchFullGroups(query, numBlocks);
+  numBlocks = matchFullGroups(query, numBlocks);
   // A group that gives way may take the ground from under one that had agreed; lengths only shrink, so this ends.
   for (let before = -1; before !== numBlocks; ) {
     before = numBlocks;
-    query.groups.forEach((group, index) => {
-      if (group.kind === 'window') numBlocks = matchWindowGroup(query, index, numBlocks);
-    });
+    for (let group = 0; group < query.groups.length; group++) {
+      if (query.groups[group]!.kind === 'window') numBlocks = matchWindowGroup(query, group, numBlocks);
+    }
   }
   // A window of 1 is content with any length and has asked for no hash.
   query.hasher.extend(query.chain, query.tokenIds, numBlocks);
   return numBlocks;
 }
 
-/** From the front: the first block that any full group lacks ends the prefix, and ends the hashing. */
+/** From the front: the first block that any full group lacks ends the prefix, and ends the hashing. Without such a group there is no end. */
 function matchFullGroups(query: PrefixQuery, limit: number): number {
   for (let block = 0; block < limit; block++) {
     for (let group = 0; group < query.groups.length; group++) {

@@ -2,7 +2,8 @@ import { type BlockId, type KvGroup, NULL_BLOCK } from '@kvasir/interfaces';
 import type { BlockHasher } from './block-hasher.js';
 import { HashChain } from './hash-chain.js';
 import type { HostTier } from './host-tier.js';
-import { matchPrefix } from './prefix-match.js';
+import type { PrefixIndex } from './prefix-index.js';
+import { matchPrefix, type PrefixQuery } from './prefix-match.js';
 import type { PublishedBlocks } from './published-blocks.js';
 import type { SequenceBlocks } from './sequence-blocks.js';
 import { firstVisibleBlock } from './window.js';
@@ -28,12 +29,14 @@ export class PrefixReader {
   readonly #groups: readonly KvGroup[];
   readonly #blockSize: number;
   readonly #hasher: BlockHasher;
+  readonly #inPool: readonly PrefixIndex[];
 
   constructor({ blocks, groups, blockSize, hasher }: PrefixReaderParts) {
     this.#blocks = blocks;
     this.#groups = groups;
     this.#blockSize = blockSize;
     this.#hasher = hasher;
+    this.#inPool = [blocks.pool.index];
   }
 
   /** Fills the empty tables of `sequence` and holds their blocks. Returns the length of the prefix in blocks. */
@@ -64,23 +67,19 @@ export class PrefixReader {
   /** Blocks that a read would find if all that the host tier has were worth loading. Holds nothing. */
   count(chain: HashChain, tokenIds: Int32Array): number {
     const { pool, tier } = this.#blocks;
-    const indexes = tier === null ? [pool.index] : [pool.index, tier.index];
-    return matchPrefix({
-      indexes,
-      hasher: this.#hasher,
-      groups: this.#groups,
-      blockSize: this.#blockSize,
-      chain,
-      tokenIds,
-    });
+    return matchPrefix(this.#query(tier === null ? this.#inPool : [pool.index, tier.index], chain, tokenIds));
+  }
+
+  #query(indexes: readonly PrefixIndex[], chain: HashChain, tokenIds: Int32Array): PrefixQuery {
+    return { indexes, hasher: this.#hasher, groups: this.#groups, blockSize: this.#blockSize, chain, tokenIds };
   }
 
   /** The longest prefix that the pool has, or the longest that pool and host tier have together where loading it is possible and worth it. */
   #choose(chain: HashChain, tokenIds: Int32Array): number {
     const { pool, tier } = this.#blocks;
-    const query = { hasher: this.#hasher, groups: this.#groups, blockSize: this.#blockSize, chain, tokenIds };
-    const inPool = matchPrefix({ ...query, indexes: [pool.index] });
+    const inPool = matchPrefix(this.#query(this.#inPool, chain, tokenIds));
     if (tier === null || tier.index.size === 0) return inPool;
+    const query = this.#query(this.#inPool, chain, tokenIds);
     const indexes = [pool.index, tier.index];
     let numBlocks = matchPrefix({ ...query, indexes });
     while (numBlocks > inPool) {

@@ -28,7 +28,9 @@ export class SequenceBlocks {
 
   constructor(id: SequenceId, numGroups: number, chain: HashChain | null, tenant = 0) {
     this.id = id;
-    this.tables = Array.from({ length: numGroups }, () => new GrowableBlockTable());
+    const tables: GrowableBlockTable[] = [];
+    for (let group = 0; group < numGroups; group++) tables.push(new GrowableBlockTable());
+    this.tables = tables;
     this.chain = chain;
     this.tenant = tenant;
   }

@@ -100,13 +100,17 @@ export class Admission {
     }
 
     const isFork = canFork(kvCache, sequence);
-    const numFound = isFork ? numSharedTokens(sequence) : kvCache.lookup(knownTokens(sequence), sequence.openOptions);
-    if (!this.#getsShare(sequence, sequence.length - numFound, prefills, budget)) return false;
-    // Opening may load blocks from a host tier: not for one that cannot stay. A fork keeps what its parent gives up.
-    if (!isFork && !isAlone) {
-      const least = this.#blocksBetween(numFound, sequence.length);
-      while (least > kvCache.numFreeBlocks - kept && this.#departures.giveUpParked());
-      if (least > kvCache.numFreeBlocks - kept) return this.#refuse(sequence, room);
+    const whole = this.#blocksBetween(0, sequence.length);
+    // Where all of it fits nothing is to be looked up. Opening may load blocks from a host tier: not for one that cannot stay.
+    if (isFork || whole > room || !this.#getsShare(sequence, sequence.length, prefills, budget)) {
+      const numFound = isFork ? numSharedTokens(sequence) : kvCache.lookup(knownTokens(sequence), sequence.openOptions);
+      if (!this.#getsShare(sequence, sequence.length - numFound, prefills, budget)) return false;
+      // A fork keeps what its parent gives up.
+      if (!isFork && !isAlone) {
+        const least = this.#blocksBetween(numFound, sequence.length);
+        while (least > kvCache.numFreeBlocks - kept && this.#departures.giveUpParked());
+        if (least > kvCache.numFreeBlocks - kept) return this.#refuse(sequence, room);
+      }
     }
     const numCached = isFork ? this.#fork(sequence) : this.#open(sequence);
     const needed = isFork ? kvCache.groups.length : this.#blocksBetween(numCached, sequence.length);

@@ -3,6 +3,7 @@ import type { Forks } from './forks.js';
 import { NO_SLOT, type ScheduledSequence } from './scheduled-sequence.js';
 import type { Slots } from './slots.js';
 import type { Tenants } from './tenants.js';
+import type { TokenBuffers } from './token-buffers.js';
 
 /** What leaving touches. */
 export interface DepartureParts {
@@ -10,6 +11,7 @@ export interface DepartureParts {
   readonly slots: Slots;
   readonly forks: Forks;
   readonly tenants: Tenants;
+  readonly buffers: TokenBuffers;
 }
 
 /**
@@ -27,14 +29,16 @@ export class Departures {
   readonly #slots: Slots;
   readonly #forks: Forks;
   readonly #tenants: Tenants;
+  readonly #buffers: TokenBuffers;
   /** In the order in which they were parked. */
   readonly #parked = new Set<ScheduledSequence>();
 
-  constructor({ kvCache, slots, forks, tenants }: DepartureParts) {
+  constructor({ kvCache, slots, forks, tenants, buffers }: DepartureParts) {
     this.#kvCache = kvCache;
     this.#slots = slots;
     this.#forks = forks;
     this.#tenants = tenants;
+    this.#buffers = buffers;
   }
 
   get numParked(): number {
@@ -68,6 +72,7 @@ export class Departures {
   forget(sequence: ScheduledSequence): void {
     this.#leaveTenant(sequence);
     sequence.status = 'ended';
+    sequence.giveBack(this.#buffers);
     this.sequences.delete(sequence.id);
   }
 
@@ -78,6 +83,7 @@ export class Departures {
     sequence.slot = NO_SLOT;
     if (sequence.status !== 'ended') return;
     this.#kvCache.close(sequence.id);
+    sequence.giveBack(this.#buffers);
     this.sequences.delete(sequence.id);
   }
 

@@ -9,6 +9,7 @@ import {
 import type { CandidateView } from './policies/policy.js';
 import type { PrefillDemand } from './prefill-shares.js';
 import type { Tenant } from './tenants.js';
+import type { TokenBuffers } from './token-buffers.js';
 
 /** Where a sequence is. A parked one has ended and keeps its blocks; an ended one stays until the last step that holds it is committed. */
 export type SequenceStatus = 'waiting' | 'running' | 'parked' | 'ended';
@@ -147,9 +148,9 @@ export class ScheduledSequence implements CandidateView, PrefillDemand {
     return drafts.length > max ? drafts.slice(0, max) : drafts;
   }
 
-  append(tokenIds: ArrayLike<number>): void {
+  append(tokenIds: ArrayLike<number>, buffers: TokenBuffers): void {
     const { length } = this;
-    if (length + tokenIds.length > this.tokens.length) this.#grow(length + tokenIds.length);
+    if (length + tokenIds.length > this.tokens.length) this.#grow(length + tokenIds.length, buffers);
     for (let i = 0; i < tokenIds.length; i++) this.tokens[length + i] = tokenIds[i]!;
     this.length = length + tokenIds.length;
   }
@@ -171,10 +172,17 @@ export class ScheduledSequence implements CandidateView, PrefillDemand {
     return Math.max(0, Math.min(end, this.spec.promptTokenIds.length - 1) - start) + samples;
   }
 
-  #grow(needed: number): void {
-    const grown = new Int32Array(Math.min(Math.max(needed, 2 * this.tokens.length, 64), this.spec.maxLength));
+  /** The prompt's own array is the caller's; what it grows into is not. */
+  #grow(needed: number, buffers: TokenBuffers): void {
+    const grown = buffers.take(needed);
     grown.set(this.tokens.subarray(0, this.length));
+    this.giveBack(buffers);
     this.tokens = grown;
+  }
+
+  /** It is gone: its tokens are read no more. */
+  giveBack(buffers: TokenBuffers): void {
+    if (this.tokens !== this.spec.promptTokenIds) buffers.giveBack(this.tokens);
   }
 }
 

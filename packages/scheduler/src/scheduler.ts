@@ -22,6 +22,7 @@ import { Slots } from './slots.js';
 import { StepPlanner } from './step-planner.js';
 import { StepTimeModel } from './step-time-model.js';
 import { Tenants } from './tenants.js';
+import { TokenBuffers } from './token-buffers.js';
 import { WaitingQueue } from './waiting-queue.js';
 
 /**
@@ -44,6 +45,7 @@ class ContinuousBatchingScheduler implements Scheduler {
   readonly #planner: StepPlanner;
   readonly #tenants: Tenants;
   readonly #stepTimes = new StepTimeModel();
+  readonly #buffers: TokenBuffers;
   #numArrived = 0;
 
   constructor(options: ResolvedOptions) {
@@ -54,12 +56,14 @@ class ContinuousBatchingScheduler implements Scheduler {
     this.#waiting = new WaitingQueue(policy, options.maxBypass, (sequence) => this.#countUncached(sequence));
     this.#tenants = new Tenants(new Map(Object.entries(options.tenantWeights)));
     this.#slots = new Slots(options.maxNumSeqs);
+    this.#buffers = new TokenBuffers(options.maxNumSeqs);
     this.#forks = new Forks(this.#waiting);
     this.#departures = new Departures({
       kvCache: options.kvCache,
       slots: this.#slots,
       forks: this.#forks,
       tenants: this.#tenants,
+      buffers: this.#buffers,
     });
     this.#plans = new PlanRing(options.maxInFlight);
     this.#planner = new StepPlanner({
@@ -220,7 +224,7 @@ class ContinuousBatchingScheduler implements Scheduler {
       sequence.numPlanned = sequence.numComputed;
       sequence.hasDraftsInFlight = false;
     }
-    sequence.append(tokenIds);
+    sequence.append(tokenIds, this.#buffers);
     this.#kvCache.commit(sequence.id, sequence.tokens, sequence.numComputed);
     if (sequence.forks !== null) this.#forks.advance(sequence);
     // The caller sweeps the running set.

@@ -9,6 +9,7 @@ import { RunningSet } from '../src/running-set.js';
 import type { ScheduledSequence } from '../src/scheduled-sequence.js';
 import { Slots } from '../src/slots.js';
 import { Tenants } from '../src/tenants.js';
+import { TokenBuffers } from '../src/token-buffers.js';
 import { WaitingQueue } from '../src/waiting-queue.js';
 import { FakeKvCache } from './support/fake-kv-cache.js';
 import { makeSequence } from './support/make-sequence.js';
@@ -38,7 +39,7 @@ beforeEach(() => {
   waiting = new WaitingQueue(fcfs, 4, () => 0);
   forks = new Forks(waiting);
   slots = new Slots(3);
-  departures = new Departures({ kvCache: new FakeKvCache(9), slots, forks, tenants });
+  departures = new Departures({ kvCache: new FakeKvCache(9), slots, forks, tenants, buffers: new TokenBuffers(0) });
   sequences = departures.sequences;
   plans = new PlanRing(1);
   [fork, parked] = [make(3), make(4)];

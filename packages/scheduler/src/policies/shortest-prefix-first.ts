@@ -5,7 +5,7 @@ const WINDOW = 16;
 
 /**
  * Fewest uncached tokens first, among the first few in order of arrival: prompts whose prefix is cached run while it still
- * is. Who was passed `maxBypass` times goes next whatever it lacks, so that nobody starves.
+ * is. Nobody is chosen before one that was passed `maxBypass` times, so that nobody starves.
  */
 export const shortestPrefixFirst: SchedulingPolicy = {
   compare: byArrival,
@@ -15,9 +15,8 @@ export const shortestPrefixFirst: SchedulingPolicy = {
   window: WINDOW,
   needsUncached: true,
   choose(candidates, maxBypass) {
-    if (candidates[0]!.numBypassed >= maxBypass) return 0;
     let best = 0;
-    for (let i = 1; i < candidates.length; i++) {
+    for (let i = 1; i < candidates.length && candidates[i - 1]!.numBypassed < maxBypass; i++) {
       if (candidates[i]!.numUncached < candidates[best]!.numUncached) best = i;
     }
     return best;
