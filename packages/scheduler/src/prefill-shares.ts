@@ -9,7 +9,7 @@ export interface PrefillDemand {
 /**
  * Divides the prefill tokens of a step. One half goes to the prompts in their order, so that the first one always advances
  * and is done after at most twice the steps that it would need alone. The other half, and what the first leaves, goes to the
- * shortest remainder first: a short prompt is not held up by long ones, however many there are.
+ * shortest first: a short prompt is not held up by long ones, however many there are.
  * @param demands - In order of service. Their shares are written.
  * @param maxShare - Most that one of them may get.
  */
@@ -32,8 +32,7 @@ export function sharePrefill(demands: readonly PrefillDemand[], budget: number, 
     let shortest: PrefillDemand | undefined;
     for (const demand of demands) {
       if (demand.share === Math.min(demand.numLeft, maxShare)) continue;
-      if (shortest === undefined || demand.numLeft - demand.share < shortest.numLeft - shortest.share)
-        shortest = demand;
+      if (shortest === undefined || demand.numLeft < shortest.numLeft) shortest = demand;
     }
     if (shortest === undefined) return;
     const more = Math.min(Math.min(shortest.numLeft, maxShare) - shortest.share, left);
@@ -62,7 +61,7 @@ export function shareOfNewcomer(
     const first = Math.min(demand.numLeft, inOrder, maxShare);
     inOrder -= first;
     left -= first;
-    if (demand.numLeft - first <= numLeft) left -= Math.min(demand.numLeft, maxShare) - first;
+    if (demand.numLeft <= numLeft) left -= Math.min(demand.numLeft, maxShare) - first;
   }
   return Math.max(0, Math.min(numLeft, maxShare, left));
 }

@@ -1,5 +1,7 @@
 /** Steps before the model is trusted. */
 const MIN_SAMPLES = 32;
+/** Fits of the first steps, each without what was far off in the one before. */
+const NUM_TRIMS = 6;
 /** Weight of a sample after one more: about the last 500 steps count. */
 const FORGETTING = 0.998;
 /** Residuals beyond so many times their usual size are taken for that size: a pause of the machine is no news about steps. */
@@ -27,10 +29,8 @@ export class StepTimeModel {
   readonly #gain = new Float64Array(NUM);
   /** Usual size of a residual, in ms. */
   #spread = 0;
-
-  constructor() {
-    for (let i = 0; i < NUM; i++) this.#covariance[i * NUM + i] = MAX_VARIANCE;
-  }
+  /** Tokens, context and time of the steps before it is ready. */
+  readonly #first = new Float64Array(NUM * MIN_SAMPLES);
 
   /** Whether there were enough steps to go by. */
   get isReady(): boolean {
@@ -52,14 +52,16 @@ export class StepTimeModel {
   /** Takes in what a step took. Times that are no positive numbers are passed over. */
   observe(numTokens: number, numContext: number, stepMs: number): void {
     if (!(stepMs > 0) || !Number.isFinite(stepMs)) return;
-    const x = this.#features;
-    x[0] = 1;
-    x[1] = numTokens * SCALE[1];
-    x[2] = numContext * SCALE[2];
-    let residual = stepMs;
-    for (let i = 0; i < NUM; i++) residual -= this.#theta[i]! * x[i]!;
+    if (this.numSamples < MIN_SAMPLES) {
+      this.#first.set([numTokens, numContext, stepMs], NUM * this.numSamples++);
+      if (this.numSamples === MIN_SAMPLES) this.#fitFirst();
+      return;
+    }
     this.numSamples++;
-    this.#update(this.#clip(residual, stepMs));
+    const residual = this.#residual(numTokens, numContext, stepMs);
+    const limit = Math.max(OUTLIER * this.#spread, MIN_CUT * (stepMs - residual));
+    this.#spread += (Math.min(Math.abs(residual), 2 * limit) - this.#spread) / 16;
+    this.#update(Math.max(-limit, Math.min(limit, residual)));
   }
 
   /**
@@ -79,17 +81,39 @@ export class StepTimeModel {
     return linear + root === 0 ? Number.POSITIVE_INFINITY : Math.floor((2 * left) / (linear + root));
   }
 
-  /** The first samples set the usual size; later ones move it, cut off themselves. */
-  #clip(residual: number, stepMs: number): number {
-    const size = Math.abs(residual);
-    if (this.numSamples <= NUM) return residual;
-    if (this.numSamples <= MIN_SAMPLES / 2) {
-      this.#spread = this.#spread === 0 ? size : this.#spread + (size - this.#spread) / 4;
-      return residual;
+  /** How far a step was from the prediction; its features are left in place. */
+  #residual(numTokens: number, numContext: number, stepMs: number): number {
+    const x = this.#features;
+    x[0] = 1;
+    x[1] = numTokens * SCALE[1];
+    x[2] = numContext * SCALE[2];
+    return stepMs - this.#theta[0]! - this.#theta[1]! * x[1] - this.#theta[2]! * x[2];
+  }
+
+  /**
+   * The first samples have nothing to be measured against: fitted, and fitted again without the quarter that lies farthest
+   * off, a few times (least trimmed squares; Rousseeuw and Van Driessen 2006).
+   */
+  #fitFirst(): void {
+    let limit = Number.POSITIVE_INFINITY;
+    for (let round = 0; round < NUM_TRIMS; round++) {
+      const sizes = Array.from({ length: MIN_SAMPLES }, (_, i) => Math.abs(this.#residualOfFirst(i)));
+      if (round > 0) limit = sizes.toSorted((a, b) => a - b)[(MIN_SAMPLES * 3) >> 2]!;
+      this.#forget();
+      for (let i = 0; i < MIN_SAMPLES; i++) if (sizes[i]! <= limit) this.#update(this.#residualOfFirst(i));
     }
-    const limit = Math.max(OUTLIER * this.#spread, MIN_CUT * (stepMs - residual));
-    this.#spread += (Math.min(size, 2 * limit) - this.#spread) / 16;
-    return Math.max(-limit, Math.min(limit, residual));
+    this.#spread = limit;
+  }
+
+  #residualOfFirst(index: number): number {
+    const [numTokens, numContext, stepMs] = this.#first.subarray(NUM * index, NUM * (index + 1));
+    return this.#residual(numTokens!, numContext!, stepMs!);
+  }
+
+  #forget(): void {
+    this.#theta.fill(0);
+    this.#covariance.fill(0);
+    for (let i = 0; i < NUM; i++) this.#covariance[i * NUM + i] = MAX_VARIANCE;
   }
 
   #update(residual: number): void {
