@@ -64,7 +64,8 @@ export class Admission {
       if (sequence === undefined) return;
       if (sequence.preemptedIn !== turn && this.#tryAdmit(sequence, prefills, budget)) {
         for (const other of this.#passed) other.numBypassed++;
-      } else numTried++;
+      } else if (this.#passed.at(-1) !== sequence && !this.#policy.letsShorterPass) return;
+      else numTried++;
       for (const other of this.#passed) if (other.numBypassed >= this.#options.maxBypass) return;
     }
   }
@@ -138,8 +139,8 @@ export class Admission {
     prefills: readonly ScheduledSequence[],
     budget: number,
   ): boolean {
-    const last = prefills[prefills.length - 1];
-    if (last === undefined || this.#policy.outranks(sequence, last)) return true;
+    // Who goes before all others has half of the step.
+    if (prefills.every((other) => this.#policy.compareService(sequence, other) < 0)) return true;
     return shareOfNewcomer(prefills, numLeft, budget, this.#options.longPrefillTokenThreshold) > 0;
   }
 

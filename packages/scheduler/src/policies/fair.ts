@@ -9,6 +9,7 @@ export const fair: SchedulingPolicy = {
   compareService: byService,
   outranks: never,
   queues: 'by-tenant',
+  letsShorterPass: false,
   window: 1,
   needsUncached: false,
   choose(candidates) {

@@ -6,6 +6,7 @@ export const fcfs: SchedulingPolicy = {
   compareService: byArrival,
   outranks: never,
   queues: 'one',
+  letsShorterPass: true,
   window: 1,
   needsUncached: false,
   choose: () => 0,

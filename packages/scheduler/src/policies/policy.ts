@@ -29,6 +29,8 @@ export interface SchedulingPolicy {
   outranks(a: PolicyView, b: PolicyView): boolean;
   /** A queue for all, or one a tenant. */
   readonly queues: 'one' | 'by-tenant';
+  /** Whether a shorter prompt may go before one that gets no share of the step: it takes nothing from that one, but counts as service. */
+  readonly letsShorterPass: boolean;
   /** Sequences at the head of each queue that {@link SchedulingPolicy.choose} sees. */
   readonly window: number;
   /** Whether {@link CandidateView.numUncached} is looked up. */

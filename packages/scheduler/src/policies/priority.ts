@@ -6,6 +6,7 @@ export const priority: SchedulingPolicy = {
   compareService: byPriority,
   outranks: (a, b) => a.priority < b.priority,
   queues: 'one',
+  letsShorterPass: true,
   window: 1,
   needsUncached: false,
   choose: () => 0,

@@ -12,6 +12,7 @@ export const shortestPrefixFirst: SchedulingPolicy = {
   compareService: byArrival,
   outranks: never,
   queues: 'one',
+  letsShorterPass: true,
   window: WINDOW,
   needsUncached: true,
   choose(candidates, maxBypass) {
