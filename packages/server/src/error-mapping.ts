@@ -54,6 +54,7 @@ const ERROR_TABLE: Readonly<Record<string, Rule>> = {
   ERR_DRAINING: { status: 503, code: 'shutting_down', headers: RETRY_LATER },
   ERR_GENERATION_ABORTED: { status: 503, code: 'generation_aborted', headers: RETRY_LATER },
   ERR_ENGINE_CLOSED: { status: 503, code: 'engine_closed', headers: RETRY_LATER },
+  ERR_DEADLINE_EXCEEDED: { status: 504, code: 'deadline_exceeded' },
   ERR_STEP_FAILED: { status: 500, code: 'step_failed' },
   ERR_GENERATION_FAILED: { status: 500, code: 'generation_failed' },
   FST_ERR_VALIDATION: { status: 400, code: 'invalid_value' },
@@ -92,7 +93,8 @@ export function toWireError(error: unknown, requestId: string): WireError {
     return wireError(500, message, null, 'internal_error', {}, true);
   }
   const message = rule.message ?? (error as Error).message;
-  return wireError(rule.status, message, parameterOf(error), rule.code, rule.headers ?? {}, rule.status === 500);
+  const headers = { ...rule.headers, ...retryAfterOf(error) };
+  return wireError(rule.status, message, parameterOf(error), rule.code, headers, rule.status === 500);
 }
 
 function wireError(
@@ -116,6 +118,12 @@ function errorCode(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   const code: unknown = (error as { code?: unknown }).code;
   return typeof code === 'string' && Object.hasOwn(ERROR_TABLE, code) ? code : undefined;
+}
+
+/** Whole seconds, as the header has them, of what the engine measured. */
+function retryAfterOf(error: unknown): Readonly<Record<string, string>> {
+  const ms: unknown = (error as { retryAfterMs?: unknown }).retryAfterMs;
+  return typeof ms === 'number' && ms > 0 ? { 'retry-after': String(Math.ceil(ms / 1000)) } : {};
 }
 
 function parameterOf(error: unknown): string | null {
