@@ -338,6 +338,13 @@ describe('kvasir serve', () => {
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
   });
 
+  test.each(['a', 'a=0', '=3', 'a=1,b=x'])('refuses --tenant-weights %s', async (weights) => {
+    const argv = ['serve', at('good.gguf'), '--policy', 'fair', '--tenant-weights', weights];
+    const { code, stderr } = await runInProcess(argv);
+    expect(stderr).toContain('--tenant-weights: expected NAME=WEIGHT with weights above 0');
+    expect(code).not.toBe(0);
+  });
+
   test('refuses more memory than there is, with the numbers', async () => {
     const { code, stderr } = await runInProcess(['serve', at('good.gguf'), '--kv-cache-memory-bytes', '1000T']);
     expect(code).toBe(1);

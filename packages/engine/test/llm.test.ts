@@ -103,6 +103,10 @@ describe('LLM.load', () => {
     [{ dtype: 'float16' }, /dtype is float16: expected one of auto, float32/],
     [{ maxModelLen: 1 }, /maxModelLen is 1: expected an integer of at least 2/],
     [{ maxModelLen: 257 }, /made for 256 positions/],
+    [{ policy: 'lifo' }, /policy is lifo: expected one of fcfs, priority, fair, shortest-prefix-first/],
+    [{ tenantWeights: { a: 2 } }, /tenantWeights are given under the policy fcfs/],
+    [{ policy: 'fair', tenantWeights: { a: 0 } }, /tenantWeights.a is 0/],
+    [{ targetItlMs: -1 }, /targetItlMs is -1/],
     [{ maxNumSeqs: 8, maxNumBatchedTokens: 4 }, /at least a token for each running sequence/],
   ])('refuses %o', async (options, message) => {
     await expect(load(options as object)).rejects.toThrow(message);
@@ -129,5 +133,35 @@ describe('LLM.load', () => {
 
   it('stops when its signal has fired', async () => {
     await expect(load({ signal: AbortSignal.abort() })).rejects.toThrow(/abort/);
+  });
+});
+
+describe('who goes first', () => {
+  it('is the smallest priority under that policy, the earliest otherwise', async () => {
+    const order = async (policy: 'fcfs' | 'priority') => {
+      await using llm = await load({ policy, maxNumSeqs: 1, enablePrefixCaching: false });
+      const ended: number[] = [];
+      await Promise.all(
+        [2, 0, 1].map(async (priority) => {
+          await collect(llm.stream('abc', { ...GREEDY, maxTokens: 2 }, { priority }));
+          ended.push(priority);
+        }),
+      );
+      return ended;
+    };
+    expect(await order('fcfs')).toEqual([2, 0, 1]);
+    expect(await order('priority')).toEqual([0, 1, 2]);
+  });
+
+  it('is each tenant by its weight under the policy fair', async () => {
+    await using llm = await load({ policy: 'fair', tenantWeights: { big: 3 }, maxNumSeqs: 1 });
+    const ended: string[] = [];
+    const run = async (tenant: string) => {
+      await collect(llm.stream('abcdefgh', { ...GREEDY, maxTokens: 8 }, { tenant }));
+      ended.push(tenant);
+    };
+    await Promise.all([...new Array(6).fill('small'), ...new Array(6).fill('big')].map(run));
+    const firstHalf = ended.slice(0, 6).filter((tenant) => tenant === 'big').length;
+    expect(firstHalf).toBeGreaterThanOrEqual(4);
   });
 });

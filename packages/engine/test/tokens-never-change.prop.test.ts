@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { essence } from './support/essence.js';
 import { type HarnessOptions, type Joined, join, request, startEngine } from './support/harness.js';
+import { POLICIES } from './support/native-engine.js';
 
 const bounds = { vocabSize: 8, maxPrompt: 12, maxTokens: 10 };
 const reached = { preemptions: 0, prefixHits: 0, chunkedPrefills: 0, batched: 0, hostHits: 0 };
@@ -16,7 +17,8 @@ async function run(
   const { engine, session, kvCache } = await startEngine({ vocabSize: bounds.vocabSize, maxModelLen: 24, ...options });
   const results: Promise<Joined>[] = [];
   for (const [index, { prompt, ...sampling }] of tiny.entries()) {
-    results.push(join(engine.submit(request(prompt, sampling))));
+    const extras = { priority: index % 3, tenant: `t${index % 2}` };
+    results.push(join(engine.submit(request(prompt, sampling, undefined, extras))));
     for (let i = 0; i < (gaps[index] ?? 0); i++) await turn();
   }
   const joined = await Promise.all(results);
@@ -65,19 +67,28 @@ describe('tokens never change', () => {
         { hostBlocks: 100, isWorthLoading: (numTokens, numBlocks) => numTokens > 2 * numBlocks },
       ),
       windows: fc.constantFrom<readonly number[]>([], [], [3], [5, 2]),
+      policy: fc.constantFrom(...POLICIES),
+      // A step of the fake backend takes a microsecond a token.
+      targetItlMs: fc.constantFrom(undefined, 0.002),
     });
     await fc.assert(
       fc.asyncProperty(
         fc.array(tinyRequest(bounds), { minLength: 1, maxLength: 7 }),
         fc.array(fc.nat({ max: 6 }), { maxLength: 7 }),
         shape,
-        async (tiny, gaps, { extraTokens, spareBlocks, cache, ...options }) => {
+        async (tiny, gaps, { extraTokens, spareBlocks, cache, targetItlMs, ...options }) => {
           const numGroups = 1 + options.windows.length;
           const needed = numGroups * Math.ceil((bounds.maxPrompt + bounds.maxTokens) / options.blockSize);
           const maxNumBatchedTokens = options.maxNumSeqs + extraTokens;
           const together = await run(
             tiny,
-            { ...options, ...cache, maxNumBatchedTokens, numBlocks: 1 + needed + spareBlocks },
+            {
+              ...options,
+              ...cache,
+              ...(targetItlMs === undefined ? {} : { targetItlMs }),
+              maxNumBatchedTokens,
+              numBlocks: 1 + needed + spareBlocks,
+            },
             gaps,
           );
           const alone = await runAlone(tiny);

@@ -54,10 +54,27 @@ async function load(
     kvCacheMemoryBytes: numberFlag(flags, 'kv-cache-memory-bytes'),
     hostKvCacheMemoryBytes: numberFlag(flags, 'host-kv-cache-memory-bytes'),
     hostKvCachePath: flags.values.get('host-kv-cache-path') as string | undefined,
+    policy: flags.values.get('policy') as LoadOptions['policy'],
+    tenantWeights: readWeights(flags.values.get('tenant-weights') as string | undefined),
+    targetItlMs: numberFlag(flags, 'target-itl-ms'),
     blockSize,
     seed: numberFlag(flags, 'seed'),
     numThreads,
     signal,
     ...extra,
   });
+}
+
+/** `a=3,b=1`: a share by tenant. */
+function readWeights(text: string | undefined): Readonly<Record<string, number>> | undefined {
+  if (text === undefined) return undefined;
+  const entries = text.split(',').map((part): [string, number] => {
+    const at = part.lastIndexOf('=');
+    const weight = at < 1 ? Number.NaN : Number(part.slice(at + 1).trim() || Number.NaN);
+    if (!(weight > 0 && Number.isFinite(weight))) {
+      throw new UsageError(`--tenant-weights: expected NAME=WEIGHT with weights above 0, got '${part}'`);
+    }
+    return [part.slice(0, at).trim(), weight];
+  });
+  return Object.fromEntries(entries);
 }

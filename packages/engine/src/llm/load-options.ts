@@ -6,6 +6,7 @@ import {
   type NumericMode,
 } from '@kvasir/interfaces';
 import type { ModelDescription, ResolveModelOptions } from '@kvasir/model';
+import type { PolicyName } from '@kvasir/scheduler';
 import { maxNumSeqsByCompute } from '../memory/derive-max-num-seqs.js';
 
 /** How a model is loaded. Everything but `model` and `backend` has a default. */
@@ -35,6 +36,12 @@ export interface LoadOptions {
   readonly blockSize?: number | undefined;
   /** Default `true`. */
   readonly enablePrefixCaching?: boolean | undefined;
+  /** Who goes first. Default `'fcfs'`. */
+  readonly policy?: PolicyName | undefined;
+  /** Shares of tenants under the policy `'fair'`, by name; 1 for the others. */
+  readonly tenantWeights?: Readonly<Record<string, number>> | undefined;
+  /** Time between two tokens of a stream that prompts leave room for. Default: none, steps take all tokens they may. */
+  readonly targetItlMs?: number | undefined;
   /** Requests that may wait. Default 1024. */
   readonly maxQueuedRequests?: number | undefined;
   /** Most alternatives a position. Default 64. */
@@ -87,6 +94,9 @@ const KNOWN: readonly (keyof LoadOptions)[] = [
   'maxPinnedShare',
   'blockSize',
   'enablePrefixCaching',
+  'policy',
+  'tenantWeights',
+  'targetItlMs',
   'maxQueuedRequests',
   'maxLogprobs',
   'maxInFlight',
@@ -98,6 +108,8 @@ const KNOWN: readonly (keyof LoadOptions)[] = [
   'onProgress',
   'signal',
 ];
+
+const POLICIES: readonly PolicyName[] = ['fcfs', 'priority', 'fair', 'shortest-prefix-first'];
 
 /** Rows of logits a step beside those of running sequences: prompt log-probabilities use them. */
 const MIN_OUTPUTS = 64;
@@ -111,6 +123,13 @@ export function resolveSizes(options: LoadOptions): LoadSizes {
   }
   oneOf('dtype', options.dtype, ['auto', 'float32']);
   oneOf('kvCacheDtype', options.kvCacheDtype, ['auto', 'float32', 'float16', 'bfloat16', 'int8']);
+  oneOf('policy', options.policy, POLICIES);
+  if (options.tenantWeights !== undefined && options.policy !== 'fair') {
+    throw new InvalidArgumentError(
+      'tenantWeights',
+      `tenantWeights are given under the policy ${options.policy ?? 'fcfs'}: they are shares of the policy fair, choose it or leave them out`,
+    );
+  }
   oneOf('maxInFlight', options.maxInFlight, [1, 2]);
   const askedBatch = integer('maxNumBatchedTokens', options.maxNumBatchedTokens, 1);
   const numThreads = integer('numThreads', options.numThreads, 1) ?? options.backend.deviceInfo.numThreads;

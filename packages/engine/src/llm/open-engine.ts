@@ -31,7 +31,17 @@ export async function openEngine(
     kvCache,
     tokenizer,
     eosTokenIds: settled.session.eosTokenIds,
-    scheduler: createScheduler({ kvCache, maxNumSeqs, maxNumBatchedTokens, maxNumOutputs, maxModelLen, maxInFlight }),
+    scheduler: createScheduler({
+      kvCache,
+      maxNumSeqs,
+      maxNumBatchedTokens,
+      maxNumOutputs,
+      maxModelLen,
+      maxInFlight,
+      ...(options.policy === undefined ? {} : { policy: options.policy }),
+      ...(options.tenantWeights === undefined ? {} : { tenantWeights: options.tenantWeights }),
+      ...(options.targetItlMs === undefined ? {} : { targetItlMs: options.targetItlMs }),
+    }),
     limits: {
       maxModelLen,
       maxNumSeqs,

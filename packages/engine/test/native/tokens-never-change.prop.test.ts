@@ -2,7 +2,7 @@ import { createTinyModel, fcParameters, tinyModelSpec, tinyRequest } from '@kvas
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { choiceEssence, runChoicesAlone, runChoicesTogether } from '../support/essence.js';
-import { openNativeEngine } from '../support/native-engine.js';
+import { openNativeEngine, POLICIES } from '../support/native-engine.js';
 
 const BLOCK_SIZE = 16;
 // Outputs outgrow the block that their prompt ends in, so that tight pools preempt.
@@ -29,6 +29,7 @@ describe('tokens never change on the native backend, tiny random models', () => 
     spareBlocks: fc.oneof(fc.constant(0), fc.nat({ max: 3 }), fc.nat({ max: 12 })),
     maxInFlight: fc.constantFrom<1 | 2>(1, 2),
     enablePrefixCaching: fc.boolean(),
+    policy: fc.constantFrom(...POLICIES),
   });
 
   const manyChoices = fc.record({

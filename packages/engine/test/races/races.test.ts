@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Clock, OutputStream } from '../../src/index.js';
 import { collect, type Harness, type Joined, join, joinChoices, request, startEngine } from '../support/harness.js';
+import { POLICIES } from '../support/native-engine.js';
 
 const bounds = { vocabSize: 8, maxPrompt: 8, maxTokens: 8 };
 const endings = new Map<string, number>();
@@ -97,7 +98,8 @@ describe('races between steps, failing ones too, submits, aborts, signals, timeo
         fc.boolean(),
         fc.oneof({ weight: 3, arbitrary: fc.constant<number[]>([]) }, fc.uniqueArray(fc.integer({ min: 1, max: 12 }))),
         fc.boolean(),
-        async (scheduler, stories, maxInFlight, closesEarly, failing, hasTier) => {
+        fc.constantFrom(...POLICIES),
+        async (scheduler, stories, maxInFlight, closesEarly, failing, hasTier, policy) => {
           const gate = scheduler.scheduleFunction(async (_stepId: number, work: () => StepResult) => work());
           // Time passes when a sleep ends, and sleeps end in any order with steps and calls.
           let nowMs = 0;
@@ -118,6 +120,7 @@ describe('races between steps, failing ones too, submits, aborts, signals, timeo
             blockSize: 2,
             numBlocks: 14,
             maxInFlight,
+            policy,
             ...(hasTier ? { hostBlocks: 20 } : {}),
             fails: (stepId) => failing.includes(stepId),
             gate: (stepId, work) => gate(stepId, work),

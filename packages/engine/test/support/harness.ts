@@ -1,6 +1,6 @@
 import { createKvCacheManager } from '@kvasir/block-manager';
 import type { GenerateRequest, KvCacheManager, OutputDelta, SessionOptions } from '@kvasir/interfaces';
-import { createScheduler } from '@kvasir/scheduler';
+import { createScheduler, type PolicyName } from '@kvasir/scheduler';
 import {
   createFakeBackend,
   createFakeProgram,
@@ -26,6 +26,8 @@ export interface HarnessOptions extends FakeBackendOptions {
   readonly hostBlocks?: number;
   readonly isWorthLoading?: (numTokens: number, numBlocks: number) => boolean;
   readonly maxPinnedShare?: number;
+  readonly policy?: PolicyName;
+  readonly targetItlMs?: number;
 }
 
 export interface Harness {
@@ -78,6 +80,8 @@ export async function startEngine(options: HarnessOptions = {}): Promise<Harness
     maxNumBatchedTokens: limits.maxNumBatchedTokens,
     maxModelLen: limits.maxModelLen,
     maxInFlight: options.maxInFlight ?? 1,
+    policy: options.policy ?? 'fcfs',
+    ...(options.targetItlMs === undefined ? {} : { targetItlMs: options.targetItlMs }),
   });
   const tokenizer = createFakeTokenizer(limits.vocabSize, EOS);
   const { clock } = options;

@@ -1,7 +1,7 @@
 import { createKvCacheManager } from '@kvasir/block-manager';
 import type { KvCacheDtype, NumericMode, Program, SessionOptions, Tokenizer } from '@kvasir/interfaces';
 import { createCpuBackend } from '@kvasir/kernels-cpu';
-import { createScheduler } from '@kvasir/scheduler';
+import { createScheduler, type PolicyName } from '@kvasir/scheduler';
 import { createFakeTokenizer } from '@kvasir/testing';
 import { Engine } from '../../src/index.js';
 
@@ -19,7 +19,10 @@ export interface NativeOptions {
   readonly enablePrefixCaching: boolean;
   readonly eosTokenIds: readonly number[];
   readonly tokenizer?: Tokenizer;
+  readonly policy?: PolicyName;
 }
+
+export const POLICIES: readonly PolicyName[] = ['fcfs', 'priority', 'fair', 'shortest-prefix-first'];
 
 /** An engine over the native CPU backend, every size as told. */
 export async function openNativeEngine(options: NativeOptions): Promise<Engine> {
@@ -55,6 +58,7 @@ export async function openNativeEngine(options: NativeOptions): Promise<Engine> 
     maxNumOutputs,
     maxModelLen,
     maxInFlight,
+    policy: options.policy ?? 'fcfs',
   });
   const limits = {
     maxModelLen,

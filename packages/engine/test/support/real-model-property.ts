@@ -4,7 +4,7 @@ import { loadTokenizer } from '@kvasir/tokenizer';
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import { choiceEssence, essence, runChoicesAlone, runChoicesTogether, runTogether } from './essence.js';
-import { type NativeOptions, openNativeEngine } from './native-engine.js';
+import { type NativeOptions, openNativeEngine, POLICIES } from './native-engine.js';
 
 /** How much a run of {@link checkRealModel} does. */
 export interface RealModelBounds {
@@ -76,6 +76,7 @@ export async function checkRealModel(
     spareBlocks: fc.constantFrom(0, 2, blocksOfOne * (bounds.maxOthers + 1)),
     maxInFlight: fc.constantFrom<1 | 2>(1, 2),
     enablePrefixCaching: fc.boolean(),
+    policy: fc.constantFrom(...POLICIES),
     /** In turn for the requests; the first is the observed one. */
     numChoices: fc.array(fc.constantFrom(1, 1, 2, 3), { minLength: 1, maxLength: 3 }),
   });
