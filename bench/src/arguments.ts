@@ -12,6 +12,7 @@ const BENCH_NAMES = [
   'stall',
   'prefix',
   'soak',
+  'simulate',
   'scheduler',
   'blocks',
 ] as const;

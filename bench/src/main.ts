@@ -5,6 +5,7 @@ import { runOffline } from './offline/run-offline.js';
 import { runPrefix } from './prefix.js';
 import { runScheduler } from './scheduler.js';
 import { runServe } from './serve.js';
+import { runSimulate } from './simulate/run-simulate.js';
 import { runSoak } from './soak.js';
 import { runStall } from './stall.js';
 import { runSteps } from './steps.js';
@@ -17,6 +18,7 @@ async function main(): Promise<void> {
   else if (args.name === 'stall') await runStall(args);
   else if (args.name === 'prefix') await runPrefix(args);
   else if (args.name === 'soak') await runSoak(args);
+  else if (args.name === 'simulate') await runSimulate(args);
   else if (args.name === 'steps') await runSteps(args);
   else if (args.name === 'blocks') await runBlocks(args);
   else if (args.name === 'scheduler') await runScheduler(args);
