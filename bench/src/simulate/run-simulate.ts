@@ -18,6 +18,8 @@ import { createBookkeeping, openRealEngine, type RealEngine } from './real-engin
 
 const LENGTHS = { meanPrompt: 120, sigmaPrompt: 0.9, meanOutput: 60, sigmaOutput: 0.7, least: 4, most: 384 } as const;
 const NUM_REQUESTS = 60;
+/** Arrivals a second that leave the machine idle now and then. */
+const SPARSE_RATE = 8;
 
 /** Figures that a prediction is held against. */
 const FIGURES: readonly (readonly [name: string, of: (summary: SimulationSummary) => number])[] = [
@@ -45,7 +47,7 @@ export async function runSimulate(args: BenchArguments): Promise<void> {
   const engine = await openRealEngine(await locateModel(args.models[0] ?? 'smollm2-135m'), args.threads);
   const loads: readonly (readonly [string, Arrivals])[] = [
     ['all at once', () => 0],
-    ['poisson 5/s', poissonArrivals(5)],
+    [`poisson ${SPARSE_RATE}/s`, poissonArrivals(SPARSE_RATE)],
   ];
   const rounds: { readonly load: string; readonly real: SimulationSummary; readonly predicted: SimulationSummary }[] =
     [];
@@ -53,8 +55,10 @@ export async function runSimulate(args: BenchArguments): Promise<void> {
   try {
     for (let round = -1; round < args.rounds; round++) {
       for (const [index, [load, arrivals]] of loads.entries()) {
-        const calibration = await engine.run(traceOf(engine, () => 0, 1000 + 10 * round));
-        const fit = fitStepTime(calibration.steps);
+        // Full and nearly empty steps both, so that no shape of the load is foreign to the fit.
+        const full = await engine.run(traceOf(engine, () => 0, 1000 + 10 * round + index));
+        const sparse = await engine.run(traceOf(engine, poissonArrivals(SPARSE_RATE), 3000 + 10 * round + index));
+        const fit = fitStepTime([...full.steps, ...sparse.steps]);
         const trace = traceOf(engine, arrivals, 2000 + 10 * round + index);
         const { requests } = await engine.run(trace);
         if (round < 0) continue;
