@@ -138,7 +138,9 @@ export class BatchPacker {
     const biasOffset = this.#addBiases(sampling.logitBias);
     const badWordsOffset = this.#tokens.length;
     for (const word of sampling.badWords) {
-      this.#tokens.words[this.#tokens.reserve(1)] = word.length;
+      // First, because the words may move.
+      const size = this.#tokens.reserve(1);
+      this.#tokens.words[size] = word.length;
       this.#addTokens(word);
     }
     const badWordsLength = this.#tokens.length - badWordsOffset;

@@ -22,7 +22,7 @@ export interface SamplingOptions {
   readonly logitBias?: LogitBias | undefined;
   /** Not empty; absent allows every token. */
   readonly allowedTokenIds?: readonly number[] | undefined;
-  /** Token sequences; see {@link badWordTokens} for words. */
+  /** Token sequences that the output must not hold. Encode a word as it stands and with a space before it. */
   readonly badWords?: readonly (readonly number[])[] | undefined;
   /** 64 bits; drawn when absent. */
   readonly seed?: bigint | number | undefined;
@@ -142,6 +142,12 @@ function readBadWords(words: readonly (readonly number[])[]): readonly (readonly
   const numTokens = checked.reduce((sum, word) => sum + 1 + word.length, 0);
   atMost('badWords', numTokens, SAMPLING_LIMITS.badWordTokens, 'tokens, one more counted for each sequence');
   return checked;
+}
+
+/** `options`, and `defaults` where they are silent. */
+export function withDefaults(options: SamplingOptions, defaults: SamplingOptions): SamplingOptions {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  return { ...defaults, ...Object.fromEntries(given) };
 }
 
 /** Negative numbers stand for their two's complement, so that any 64-bit seed can be written either way. */

@@ -50,6 +50,17 @@ describe('what is packed', () => {
     );
   });
 
+  it('is whole when lists outgrow the arena', async () => {
+    const steps: StepRecords[] = [];
+    const { engine } = await startEngine({ onStep: ({ records }) => steps.push(structuredClone(records)) });
+    const badWords = Array.from({ length: 1500 }, (_, i) =>
+      Array.from({ length: 1 + (i % 3) }, (_, k) => (i + k) % 16),
+    );
+    await collect(engine.submit(request([2, 3], { badWords, maxTokens: 1 })));
+    await engine.close();
+    expect(steps[0]!.slotOps[0]!.badWords).toEqual(badWords);
+  });
+
   it('is the release of a slot in the step after its sequence ended', async () => {
     const steps: StepRecords[] = [];
     const { engine, session } = await startEngine({ onStep: ({ records }) => steps.push(structuredClone(records)) });

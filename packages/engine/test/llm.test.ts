@@ -1,6 +1,6 @@
 import { createFakeBackend } from '@kvasir/testing';
 import { describe, expect, it } from 'vitest';
-import { LLM } from '../src/index.js';
+import { LLM, type SamplingOptions } from '../src/index.js';
 import { collect } from './support/harness.js';
 import { tinyModel } from './support/tiny-model.js';
 
@@ -53,6 +53,22 @@ describe('LLM', () => {
     const { chatTemplate: _, ...base } = tinyModel();
     await using plain = await load({ model: base });
     expect(() => plain.chat([{ role: 'user', content: 'hi' }])).toThrow(/no chat template/);
+  });
+
+  it("takes what a call leaves out from the model's own settings, unless told not to", async () => {
+    const plain = tinyModel();
+    const model = { ...plain, generation: { ...plain.generation, sampling: { topK: 1, maxTokens: 5 } } };
+    const call = { seed: 3, temperature: 2, ignoreEos: true };
+    await using llm = await load({ model });
+    await using neutral = await load({ model, generationConfig: 'vllm' });
+    expect([llm.defaultSampling, neutral.defaultSampling]).toEqual([{ topK: 1, maxTokens: 5 }, {}]);
+    const tokensOf = async (each: LLM, params: SamplingOptions) => (await each.generate('x', params))[0]?.tokenIds;
+    const greedy = await tokensOf(neutral, { ...call, temperature: 0, maxTokens: 5 });
+    expect(await tokensOf(llm, { ...call, topK: undefined })).toEqual(greedy);
+    expect(await tokensOf(neutral, call)).toHaveLength(16);
+    const given = { ...call, topK: 0, maxTokens: 12 };
+    expect(await tokensOf(llm, given)).toEqual(await tokensOf(neutral, given));
+    await expect(load({ generationConfig: 'none' as 'auto' })).rejects.toMatchObject({ parameter: 'generationConfig' });
   });
 
   it('draws a seed, reports it, and gives the same tokens for it', async () => {

@@ -15,7 +15,7 @@ export {
   ModelUnavailableError,
 } from './errors.js';
 export { type CheckpointSummary, inspectCheckpoint, type TensorTypeSummary } from './inspect-checkpoint.js';
-export type { GenerationDefaults, ModelDescription, OpenModelOptions } from './model-description.js';
+export type { GenerationDefaults, ModelDescription, OpenModelOptions, SamplingDefaults } from './model-description.js';
 export { openModel } from './open-model.js';
 export { validateProgram } from './program/validate-program.js';
 export { type CachedFile, type CachedModel, cacheFolder } from './resolve/cache/model-cache.js';

@@ -5,9 +5,24 @@ export interface GenerationDefaults {
   /** Ids that end a generation: end of sequence, of turn and of message. May be empty. */
   readonly eosTokenIds: readonly number[];
   readonly bosTokenId?: number;
+  /** Empty when the files say nothing. */
+  readonly sampling: SamplingDefaults;
+}
+
+/**
+ * What a model's files ask for where a request is silent: `generation_config.json` of a folder, `general.sampling.*` of a GGUF. Whether
+ * its makers sample at all (`do_sample`) is not asked, as in vLLM.
+ */
+export interface SamplingDefaults {
   readonly temperature?: number;
   readonly topP?: number;
+  /** 0 and -1 are off. */
   readonly topK?: number;
+  readonly minP?: number;
+  readonly typicalP?: number;
+  readonly repetitionPenalty?: number;
+  /** `max_new_tokens`: what a request gets that asks for no number, as in vLLM. */
+  readonly maxTokens?: number;
 }
 
 /** Everything that headers say about a model. No weights are loaded. */

@@ -10,6 +10,7 @@ import { defined } from './defined.js';
 import { describeModel } from './describe-model.js';
 import type { GenerationDefaults, ModelDescription, OpenModelOptions } from './model-description.js';
 import { ProgramBuilder } from './program/program-builder.js';
+import { GGUF_KEYS, readSamplingDefaults } from './sampling-defaults.js';
 
 const CONTROL = 3;
 const USER_DEFINED = 4;
@@ -41,6 +42,7 @@ function generationDefaults({ path, metadata }: GgufCheckpoint, tokenizer: Token
   return {
     eosTokenIds: [...new Set([...named, ...turnEnds(tokenizer)])],
     ...defined('bosTokenId', tokenizer.bosTokenId),
+    sampling: readSamplingDefaults(FieldReader.ofMap(path, 'general.sampling.', metadata), GGUF_KEYS),
   };
 }
 

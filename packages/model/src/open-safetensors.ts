@@ -16,6 +16,7 @@ import { InvalidCheckpointError } from './errors.js';
 import { huggingFaceTokenizerSource } from './hugging-face-tokenizer-source.js';
 import type { GenerationDefaults, ModelDescription, OpenModelOptions } from './model-description.js';
 import { ProgramBuilder } from './program/program-builder.js';
+import { HUGGING_FACE_KEYS, readSamplingDefaults } from './sampling-defaults.js';
 
 /** Where the decoder's tensors start: a plain causal model, or the text part of a model with vision (two generations of transformers). */
 const DECODER_PREFIXES = ['model.', 'language_model.model.', 'model.language_model.'];
@@ -83,9 +84,7 @@ function generationDefaults(
   return {
     eosTokenIds: [...new Set(ids)],
     ...defined('bosTokenId', bosTokenId ?? tokenIds(fields, 'bos_token_id')[0] ?? tokenIds(text, 'bos_token_id')[0]),
-    ...defined('temperature', fields.optionalNumber('temperature', { max: 100 })),
-    ...defined('topP', fields.optionalNumber('top_p', { max: 1 })),
-    ...defined('topK', fields.optionalInteger('top_k')),
+    sampling: readSamplingDefaults(fields, HUGGING_FACE_KEYS),
   };
 }
 

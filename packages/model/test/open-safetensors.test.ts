@@ -40,11 +40,31 @@ describe('a Hugging Face folder', () => {
     expect((await openModel(join(path, 'model-00002-of-00003.safetensors'))).files).toHaveLength(3);
   });
 
+  it.each([{ top_p: 0 }, { repetition_penalty: -1 }, { max_new_tokens: 0 }, { temperature: 'hot' }])(
+    'refuses %o of generation_config.json, naming it',
+    async (settings) => {
+      const path = await tiny('wrong-settings');
+      writeFileSync(join(path, 'generation_config.json'), JSON.stringify(settings));
+      await expect(openModel(path)).rejects.toThrow(Object.keys(settings)[0]!);
+    },
+  );
+
   it('says how it ends and how its makers sample', async () => {
     const path = await tiny('settings');
     writeFileSync(
       join(path, 'generation_config.json'),
-      JSON.stringify({ eos_token_id: [7, 8], temperature: 0.6, top_p: 0.9, top_k: 20, bos_token_id: 1 }),
+      JSON.stringify({
+        eos_token_id: [7, 8],
+        bos_token_id: 1,
+        do_sample: true,
+        temperature: 0.6,
+        top_p: 0.9,
+        top_k: 20,
+        min_p: 0.05,
+        typical_p: null,
+        repetition_penalty: 1.1,
+        max_new_tokens: 512,
+      }),
     );
     const tokens = { 3: { content: '<s>' }, 7: { content: '</s>' } };
     writeFileSync(
@@ -61,7 +81,11 @@ describe('a Hugging Face folder', () => {
       }),
     );
     const { generation, tokenizer, chatTemplate } = await openModel(path);
-    expect(generation).toEqual({ eosTokenIds: [7, 8, 0], bosTokenId: 3, temperature: 0.6, topP: 0.9, topK: 20 });
+    expect(generation).toEqual({
+      eosTokenIds: [7, 8, 0],
+      bosTokenId: 3,
+      sampling: { temperature: 0.6, topP: 0.9, topK: 20, minP: 0.05, repetitionPenalty: 1.1, maxTokens: 512 },
+    });
     expect(tokenizer).toMatchObject({
       bosTokenId: 3,
       eosTokenId: 7,

@@ -30,7 +30,7 @@ describe.skipIf(smollm2 === undefined)('SmolLM2 135M', () => {
       sizeBytes: 98_362_432,
       unusedTensors: [],
     });
-    expect(model.generation).toEqual({ eosTokenIds: [2], bosTokenId: 1 });
+    expect(model.generation).toEqual({ eosTokenIds: [2], bosTokenId: 1, sampling: {} });
     expect(tokenizer).toMatchObject({
       kind: 'gguf-bpe',
       preTokenizer: 'smollm',
@@ -73,7 +73,7 @@ describe.skipIf(gemma3 === undefined)('Gemma 3 270M', () => {
       maxPositions: 32_768,
       unusedTensors: [],
     });
-    expect(model.generation).toEqual({ eosTokenIds: [1], bosTokenId: 2 });
+    expect(model.generation).toEqual({ eosTokenIds: [1], bosTokenId: 2, sampling: {} });
     expect(model).not.toHaveProperty('chatTemplate');
     expect(tokenizer).toMatchObject({ kind: 'gguf-spm', vocabSize: 262_144, addBos: true, addSpacePrefix: false });
     expect(program.kvGroups.map(({ kind, layers, window }) => [kind, layers.length, window])).toEqual([

@@ -17,7 +17,7 @@ function tinyModel(): ModelDescription {
     program: createFakeProgram({ vocabSize: EOS + 1, maxPositions: 256 }),
     tokenizer: byteTokenizerSource(),
     chatTemplate: "{% for message in messages %}{{ message['role'] }}:{{ message['content'] }};{% endfor %}",
-    generation: { eosTokenIds: [EOS] },
+    generation: { eosTokenIds: [EOS], sampling: {} },
     maxPositions: 256,
     parameterCount: 0,
     weightBytes: 0,

@@ -20,7 +20,7 @@ const generateFlags: readonly Flag[] = [
     name: 'temperature',
     minimum: 0,
     maximum: 100,
-    default: 1,
+    defaultText: "the model's own, else 1",
     description: '0 takes the likeliest token each time.',
   },
   {
@@ -29,10 +29,16 @@ const generateFlags: readonly Flag[] = [
     minimum: 0,
     isMinimumExcluded: true,
     maximum: 1,
-    default: 1,
+    defaultText: "the model's own, else 1",
     description: 'Keep the likeliest tokens whose probabilities add up to X.',
   },
-  { kind: 'integer', name: 'top-k', minimum: 0, default: 0, description: 'Keep the N likeliest tokens; 0 keeps all.' },
+  {
+    kind: 'integer',
+    name: 'top-k',
+    minimum: 0,
+    defaultText: "the model's own, else 0",
+    description: 'Keep the N likeliest tokens; 0 keeps all.',
+  },
   ...engineFlags.filter((flag) => flag.name !== 'max-num-seqs'),
 ];
 

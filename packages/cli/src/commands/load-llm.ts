@@ -58,6 +58,7 @@ async function load(
     tenantWeights: readWeights(flags.values.get('tenant-weights') as string | undefined),
     targetItlMs: numberFlag(flags, 'target-itl-ms'),
     blockSize,
+    generationConfig: flags.values.get('generation-config') as 'auto' | 'vllm',
     seed: numberFlag(flags, 'seed'),
     numThreads,
     signal,

@@ -112,6 +112,13 @@ export const engineFlags: readonly Flag[] = [
     description: 'Tokens of a KV block, a multiple of 16.',
   },
   {
+    kind: 'choice',
+    name: 'generation-config',
+    choices: ['auto', 'vllm'],
+    default: 'auto',
+    description: "Default sampling parameters: auto takes the model's own (generation_config.json), vllm neutral ones.",
+  },
+  {
     kind: 'integer',
     name: 'seed',
     minimum: 0,

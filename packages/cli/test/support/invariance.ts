@@ -29,7 +29,20 @@ export function randomCases(model: 'smollm2' | 'gemma3', count: number, random: 
       topP: [1, 0.9, 0.5][integer(0, 3)],
     };
     const params = random() < 0.5 ? { temperature: 0 } : { ...sampled, seed: integer(0, 2 ** 31) };
-    return { prompt, params: { ...params, maxTokens: integer(4, 20), ignoreEos: true, logprobs: 3 } };
+    const penalties = {
+      repetitionPenalty: [1, 1.2][integer(0, 2)],
+      presencePenalty: [0, 0.6][integer(0, 2)],
+      frequencyPenalty: [0, -0.2][integer(0, 2)],
+    };
+    const rules = {
+      minP: [0, 0.02][integer(0, 2)],
+      typicalP: [1, 0.8][integer(0, 2)],
+      logitBias: new Map(prompt.slice(0, integer(0, 4)).map((id) => [id, 2 * random() - 1])),
+      badWords: random() < 0.5 ? [] : [[prompt[0]!], prompt.slice(0, 2)],
+      allowedTokenIds: random() < 0.8 ? undefined : Array.from({ length: 2000 }, () => integer(10, 40_000)),
+    };
+    const extras = random() < 0.5 ? {} : { ...penalties, ...rules };
+    return { prompt, params: { ...params, ...extras, maxTokens: integer(4, 20), ignoreEos: true, logprobs: 3 } };
   });
 }
 

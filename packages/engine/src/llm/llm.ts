@@ -6,13 +6,13 @@ import {
   InvalidArgumentError,
   type Tokenizer,
 } from '@kvasir/interfaces';
-import { type ModelDescription, openModel, resolveModel } from '@kvasir/model';
+import { type ModelDescription, openModel, resolveModel, type SamplingDefaults } from '@kvasir/model';
 import { loadChatTemplate } from '@kvasir/tokenizer';
 import type { Engine } from '../engine.js';
 import type { CloseOptions, EngineLimits } from '../engine-options.js';
 import type { MemoryReport } from '../memory/plan-memory.js';
 import type { OutputStream } from '../output-stream.js';
-import { completeSampling, type SamplingOptions } from '../sampling.js';
+import { completeSampling, type SamplingOptions, withDefaults } from '../sampling.js';
 import { type CallOptions, readCallOptions } from './call-options.js';
 import { type Completion, complete } from './completion.js';
 import { type LoadOptions, resolveSizes } from './load-options.js';
@@ -36,9 +36,16 @@ export class LLM {
   readonly device: DeviceInfo;
   /** Names everything that decides bits. */
   readonly numericsId: string;
+  /** What calls that leave a parameter out get; empty with `generationConfig: 'vllm'`. */
+  readonly defaultSampling: SamplingDefaults;
   #numRequests = 0;
 
-  private constructor(description: ModelDescription, opened: OpenedEngine, chatTemplate: ChatTemplate | undefined) {
+  private constructor(
+    description: ModelDescription,
+    opened: OpenedEngine,
+    chatTemplate: ChatTemplate | undefined,
+    { generationConfig }: LoadOptions,
+  ) {
     this.name = description.name;
     this.description = description;
     this.engine = opened.engine;
@@ -47,6 +54,7 @@ export class LLM {
     this.memory = opened.memory;
     this.device = opened.session.info.device;
     this.numericsId = opened.session.info.numericsId;
+    this.defaultSampling = generationConfig === 'vllm' ? {} : description.generation.sampling;
   }
 
   /**
@@ -60,7 +68,7 @@ export class LLM {
     const description = typeof options.model === 'string' ? await openByName(options.model, options) : options.model;
     const opened = await openEngine(description, options, sizes);
     try {
-      return new LLM(description, opened, await openChatTemplate(description, opened.tokenizer));
+      return new LLM(description, opened, await openChatTemplate(description, opened.tokenizer), options);
     } catch (error) {
       await opened.engine.close();
       await opened.tokenizer.close?.();
@@ -156,7 +164,7 @@ export class LLM {
 
   #submit(promptTokenIds: Int32Array, params: SamplingOptions, options: CallOptions): OutputStream {
     const { signal, extras } = readCallOptions(options);
-    const sampling = completeSampling(params, () => this.engine.drawSeed());
+    const sampling = completeSampling(withDefaults(params, this.defaultSampling), () => this.engine.drawSeed());
     const requestId = `llm-${++this.#numRequests}`;
     return this.engine.submit({ requestId, promptTokenIds, sampling, ...extras }, { signal });
   }

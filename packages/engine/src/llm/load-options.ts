@@ -9,6 +9,9 @@ import type { ModelDescription, ResolveModelOptions } from '@kvasir/model';
 import type { PolicyName } from '@kvasir/scheduler';
 import { maxNumSeqsByCompute } from '../memory/derive-max-num-seqs.js';
 
+/** Source of default sampling parameters; the names are those of vLLM's `--generation-config`. */
+export type GenerationConfigSource = 'auto' | 'vllm';
+
 /** How a model is loaded. Everything but `model` and `backend` has a default. */
 export interface LoadOptions {
   /** A path, a name of the catalogue, a Hugging Face id, or an opened model. */
@@ -46,6 +49,11 @@ export interface LoadOptions {
   readonly maxQueuedRequests?: number | undefined;
   /** Most alternatives a position. Default 64. */
   readonly maxLogprobs?: number | undefined;
+  /**
+   * Where sampling parameters that a request leaves out come from: `auto` takes what the model's files ask for, `vllm` neutral values.
+   * Default `auto`.
+   */
+  readonly generationConfig?: GenerationConfigSource | undefined;
   /** Steps submitted before the first has its result. Default 1. */
   readonly maxInFlight?: 1 | 2 | undefined;
   /** Makes the seeds of requests without one reproducible. Default: random seeds. */
@@ -99,6 +107,7 @@ const KNOWN: readonly (keyof LoadOptions)[] = [
   'targetItlMs',
   'maxQueuedRequests',
   'maxLogprobs',
+  'generationConfig',
   'maxInFlight',
   'seed',
   'numThreads',
@@ -130,6 +139,7 @@ export function resolveSizes(options: LoadOptions): LoadSizes {
       `tenantWeights are given under the policy ${options.policy ?? 'fcfs'}: they are shares of the policy fair, choose it or leave them out`,
     );
   }
+  oneOf('generationConfig', options.generationConfig, ['auto', 'vllm']);
   oneOf('maxInFlight', options.maxInFlight, [1, 2]);
   const askedBatch = integer('maxNumBatchedTokens', options.maxNumBatchedTokens, 1);
   const numThreads = integer('numThreads', options.numThreads, 1) ?? options.backend.deviceInfo.numThreads;

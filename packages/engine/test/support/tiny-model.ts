@@ -12,7 +12,7 @@ export function tinyModel(overrides: Partial<ModelDescription> = {}): ModelDescr
     program: createFakeProgram({ vocabSize: 257, maxPositions: 256 }),
     tokenizer: byteTokenizerSource(),
     chatTemplate: CHAT_TEMPLATE,
-    generation: { eosTokenIds: [256] },
+    generation: { eosTokenIds: [256], sampling: {} },
     maxPositions: 256,
     parameterCount: 0,
     weightBytes: 0,

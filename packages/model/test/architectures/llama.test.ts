@@ -247,10 +247,23 @@ describe('settings and tensors that do not fit', () => {
   });
 });
 
+describe('defaults of sampling', () => {
+  it('are those of general.sampling', async () => {
+    const { generation } = await open({
+      'general.sampling.temp': 0.5,
+      'general.sampling.top_k': 40,
+      'general.sampling.top_p': 0.75,
+      'general.sampling.min_p': 0.25,
+      'general.sampling.penalty_repeat': 1.5,
+    });
+    expect(generation.sampling).toEqual({ temperature: 0.5, topK: 40, topP: 0.75, minP: 0.25, repetitionPenalty: 1.5 });
+  });
+});
+
 describe('ends of generation', () => {
   it('are the end of the text and the end of a turn that the template writes', async () => {
     const { generation, chatTemplate } = await open();
-    expect(generation).toEqual({ eosTokenIds: [0, 2], bosTokenId: 1 });
+    expect(generation).toEqual({ eosTokenIds: [0, 2], bosTokenId: 1, sampling: {} });
     expect(chatTemplate).toContain('<|im_end|>');
   });
 
