@@ -12,7 +12,7 @@ export function collectStats(
 ): EngineStats {
   const { numRunning, numWaiting, numPreemptions } = scheduler.stats();
   const { numBlocks, numFreeBlocks } = kvCache;
-  const { prefixQueriedTokens, prefixHitTokens } = kvCache.stats();
+  const { prefixQueriedTokens, prefixHitTokens, hostTier } = kvCache.stats();
   return {
     numRunning,
     numWaiting,
@@ -27,6 +27,7 @@ export function collectStats(
     numPreemptions,
     prefixQueriedTokens,
     prefixHitTokens,
+    hostHitTokens: hostTier?.hitTokens ?? 0,
     finished: { ...meters.finished },
     numSteps: meters.numSteps,
     numFailedSteps: meters.numFailedSteps,

@@ -74,6 +74,8 @@ export interface EngineStats {
   readonly numPreemptions: number;
   readonly prefixQueriedTokens: number;
   readonly prefixHitTokens: number;
+  /** Part of `prefixHitTokens` that the host tier had; 0 without one. */
+  readonly hostHitTokens: number;
   readonly finished: Readonly<Record<FinishReason, number>>;
   readonly numSteps: number;
   readonly numFailedSteps: number;

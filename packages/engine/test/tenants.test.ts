@@ -3,7 +3,7 @@ import { TenantMeters } from '../src/tenant-meters.js';
 import { collect, request, startEngine } from './support/harness.js';
 
 it('requests, tokens and cache hits are counted by tenant', async () => {
-  const { engine } = await startEngine({ blockSize: 2 });
+  const { engine, kvCache } = await startEngine({ blockSize: 2 });
   const prompt = [2, 3, 4, 5, 6];
   const sampling = { maxTokens: 3, ignoreEos: true };
   await collect(engine.submit(request(prompt, sampling, undefined, { tenant: 'a' })));
@@ -13,6 +13,7 @@ it('requests, tokens and cache hits are counted by tenant', async () => {
     ['a', { numRequests: 2, numFinished: 2, promptTokens: 10, cachedPromptTokens: 4, generationTokens: 9 }],
     ['', { numRequests: 1, numFinished: 1, promptTokens: 5, cachedPromptTokens: 4, generationTokens: 3 }],
   ]);
+  expect(kvCache.stats().tenants.get('a')).toMatchObject({ hitTokens: 4 });
   await engine.close();
 });
 

@@ -2,13 +2,13 @@ import { createTinyModel, fcParameters, tinyModelSpec, tinyRequest } from '@kvas
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { choiceEssence, runChoicesAlone, runChoicesTogether } from '../support/essence.js';
-import { openNativeEngine, POLICIES } from '../support/native-engine.js';
+import { type NativeOptions, openNativeEngine, POLICIES } from '../support/native-engine.js';
 
 const BLOCK_SIZE = 16;
 // Outputs outgrow the block that their prompt ends in, so that tight pools preempt.
 const bounds = { vocabSize: 17, maxPrompt: 30, maxTokens: 44 };
 const maxModelLen = bounds.maxPrompt + bounds.maxTokens + 2;
-const reached = { preemptions: 0, prefixHits: 0, batched: 0, windows: 0, choices: 0 };
+const reached = { preemptions: 0, prefixHits: 0, batched: 0, windows: 0, choices: 0, hostHits: 0 };
 
 describe('tokens never change on the native backend, tiny random models', () => {
   afterAll(() => {
@@ -17,6 +17,7 @@ describe('tokens never change on the native backend, tiny random models', () => 
     expect(reached.prefixHits).toBeGreaterThan(0);
     expect(reached.batched).toBeGreaterThan(5);
     expect(reached.windows).toBeGreaterThan(2);
+    expect(reached.hostHits).toBeGreaterThan(0);
     expect(reached.choices).toBeGreaterThan(10);
   });
 
@@ -28,7 +29,12 @@ describe('tokens never change on the native backend, tiny random models', () => 
     extraTokens: fc.oneof(fc.nat({ max: 4 }), fc.nat({ max: 60 })),
     spareBlocks: fc.oneof(fc.constant(0), fc.nat({ max: 3 }), fc.nat({ max: 12 })),
     maxInFlight: fc.constantFrom<1 | 2>(1, 2),
-    enablePrefixCaching: fc.boolean(),
+    cache: fc.constantFrom<Pick<NativeOptions, 'enablePrefixCaching' | 'hostBlocks'>>(
+      { enablePrefixCaching: false },
+      { enablePrefixCaching: true },
+      { enablePrefixCaching: true, hostBlocks: 60 },
+      { enablePrefixCaching: true, hostBlocks: 60 },
+    ),
     policy: fc.constantFrom(...POLICIES),
   });
 
@@ -44,13 +50,14 @@ describe('tokens never change on the native backend, tiny random models', () => 
         tinyModelSpec(),
         fc.array(manyChoices, { minLength: 1, maxLength: 5 }),
         shape,
-        async (spec, many, { extraTokens, spareBlocks, numThreads, ...options }) => {
+        async (spec, many, { extraTokens, spareBlocks, numThreads, cache, ...options }) => {
           using model = createTinyModel(spec);
           const { program } = model;
           const needed = program.kvGroups.length * Math.ceil(maxModelLen / BLOCK_SIZE);
           const common = { ...options, program, blockSize: BLOCK_SIZE, maxModelLen, eosTokenIds: [1] };
           const engine = await openNativeEngine({
             ...common,
+            ...cache,
             numThreads,
             maxNumBatchedTokens: options.maxNumSeqs + extraTokens,
             numBlocks: 1 + needed + spareBlocks,
@@ -74,6 +81,7 @@ describe('tokens never change on the native backend, tiny random models', () => 
           const stats = engine.stats();
           reached.preemptions += stats.numPreemptions;
           reached.prefixHits += stats.prefixHitTokens;
+          reached.hostHits += stats.hostHitTokens;
           reached.choices += many.some(({ n }) => n > 1) ? 1 : 0;
           reached.batched += many.length > 1 && options.maxNumSeqs > 1 ? 1 : 0;
           reached.windows += spec.window === undefined ? 0 : 1;

@@ -20,6 +20,8 @@ export interface NativeOptions {
   readonly eosTokenIds: readonly number[];
   readonly tokenizer?: Tokenizer;
   readonly policy?: PolicyName;
+  /** Blocks of a host tier, null block included; needs prefix caching. */
+  readonly hostBlocks?: number | undefined;
 }
 
 export const POLICIES: readonly PolicyName[] = ['fcfs', 'priority', 'fair', 'shortest-prefix-first'];
@@ -28,6 +30,7 @@ export const POLICIES: readonly PolicyName[] = ['fcfs', 'priority', 'fair', 'sho
 export async function openNativeEngine(options: NativeOptions): Promise<Engine> {
   const { blockSize, numBlocks, maxModelLen, maxNumSeqs, maxNumBatchedTokens, maxInFlight } = options;
   const maxNumOutputs = Math.max(maxNumSeqs, Math.min(maxNumBatchedTokens, 64));
+  const hostTier = options.hostBlocks === undefined ? {} : { hostTier: { numBlocks: options.hostBlocks } };
   const sessionOptions: SessionOptions = {
     programs: [options.program],
     mode: options.mode,
@@ -42,6 +45,7 @@ export async function openNativeEngine(options: NativeOptions): Promise<Engine> 
     maxInFlight,
     eosTokenIds: options.eosTokenIds,
     numThreads: options.numThreads,
+    ...hostTier,
   };
   const session = await createCpuBackend().openSession(sessionOptions);
   const { vocabSize } = options.program;
@@ -50,6 +54,7 @@ export async function openNativeEngine(options: NativeOptions): Promise<Engine> 
     blockSize,
     groups: session.info.plan.kvGroups,
     enablePrefixCaching: options.enablePrefixCaching,
+    ...hostTier,
   });
   const scheduler = createScheduler({
     kvCache,

@@ -22,6 +22,7 @@ export interface RealModelReach {
   numPreemptions: number;
   prefixHitTokens: number;
   numForks: number;
+  hostHitTokens: number;
   elapsedMs: number;
 }
 
@@ -42,7 +43,7 @@ export async function checkRealModel(
   const maxModelLen = bounds.maxPrompt + bounds.maxTokens + 1;
   const { program, generation } = description;
   const blocksOfOne = program.kvGroups.length * Math.ceil(maxModelLen / BLOCK_SIZE);
-  const reach = { numCases: 0, numPreemptions: 0, prefixHitTokens: 0, numForks: 0, elapsedMs: 0 };
+  const reach = { numCases: 0, numPreemptions: 0, prefixHitTokens: 0, numForks: 0, hostHitTokens: 0, elapsedMs: 0 };
   const startMs = performance.now();
 
   const request = fc
@@ -75,7 +76,11 @@ export async function checkRealModel(
     // Room for little more than one sequence, or for all.
     spareBlocks: fc.constantFrom(0, 2, blocksOfOne * (bounds.maxOthers + 1)),
     maxInFlight: fc.constantFrom<1 | 2>(1, 2),
-    enablePrefixCaching: fc.boolean(),
+    cache: fc.constantFrom<Pick<NativeOptions, 'enablePrefixCaching' | 'hostBlocks'>>(
+      { enablePrefixCaching: false },
+      { enablePrefixCaching: true },
+      { enablePrefixCaching: true, hostBlocks: 200 },
+    ),
     policy: fc.constantFrom(...POLICIES),
     /** In turn for the requests; the first is the observed one. */
     numChoices: fc.array(fc.constantFrom(1, 1, 2, 3), { minLength: 1, maxLength: 3 }),
@@ -85,7 +90,7 @@ export async function checkRealModel(
     fc.asyncProperty(
       fc.array(request, { minLength: 1, maxLength: bounds.maxOthers + 1, size: 'max' }),
       shape,
-      async (requests, { extraTokens, spareBlocks, numThreads, numChoices, ...options }) => {
+      async (requests, { extraTokens, spareBlocks, numThreads, numChoices, cache, ...options }) => {
         const common = {
           ...options,
           program,
@@ -111,6 +116,7 @@ export async function checkRealModel(
         await alone.close();
         const engine = await openNativeEngine({
           ...common,
+          ...cache,
           numThreads,
           maxNumBatchedTokens: options.maxNumSeqs + extraTokens,
           numBlocks: 1 + blocksOfOne + spareBlocks,
@@ -122,6 +128,7 @@ export async function checkRealModel(
         engine.checkIntegrity();
         reach.numCases++;
         reach.numPreemptions += engine.stats().numPreemptions;
+        reach.hostHitTokens += engine.stats().hostHitTokens;
         reach.prefixHitTokens += engine.stats().prefixHitTokens;
         await engine.close();
       },
