@@ -1,7 +1,7 @@
 import type { SequenceId } from '@kvasir/interfaces';
+import { countAllocations } from '@kvasir/testing';
 import { describe, expect, it } from 'vitest';
 import { createKvCacheManager } from '../src/index.js';
-import { countAllocations } from './support/count-allocations.js';
 import { FULL } from './support/sequences.js';
 
 const NUM_SEQUENCES = 16;

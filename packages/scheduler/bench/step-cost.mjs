@@ -82,7 +82,8 @@ const at = (values, part) => [...values].sort((a, b) => a - b)[Math.floor(part *
 function printTable() {
   for (const policy of ['fcfs', 'fair', 'priority', 'shortest-prefix-first'])
     print({ numChurn: 64, numBlocks: 40_000, policy });
-  for (const numBlocks of [1_000, 40_000, 1_000_000]) print({ numChurn: 0, numBlocks: Math.max(numBlocks, 2_000) });
+  for (const numBlocks of [1_300, 1_000_000]) print({ numChurn: 64, numBlocks });
+  print({ numChurn: 0, numBlocks: 40_000 });
   print({ numChurn: 64, numBlocks: 40_000, maxInFlight: 2 });
   print({ numChurn: 64, numBlocks: 40_000, enablePrefixCaching: false });
 }

@@ -193,6 +193,23 @@ describe('drafts', () => {
   });
 });
 
+describe('drafts in flight', () => {
+  it('hold back the next row, whose place they decide, until they are taken in', () => {
+    const scheduler = make({ maxInFlight: 2 });
+    scheduler.add(spec(A, 2));
+    scheduler.add(spec(B, 2));
+    step(scheduler);
+    scheduler.offerDrafts(A, [1, 2]);
+    const first = scheduler.schedule()!;
+    expect(shape(first)).toBe('1:2+3! 2:2+1!');
+    // B goes on ahead of its sample. A cannot: whether it goes on at 3, 4 or 5 is not known.
+    const second = scheduler.schedule()!;
+    expect(shape(second)).toBe('2:3+1!');
+    scheduler.commit(first, [outcome([1, 9], { numAccepted: 1 }), outcome([5])]);
+    expect(shape(scheduler.schedule())).toBe('1:4+1! 2:4+1!');
+  });
+});
+
 describe('too few blocks', () => {
   it('preempt who has least to compute again, and bring it back with its tokens', () => {
     kvCache = new FakeKvCache(15);

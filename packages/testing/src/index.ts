@@ -15,6 +15,7 @@ export {
   LLAMA_CPP_DIVERGENCE,
   readGoldens,
 } from './goldens/goldens.js';
+export { countAllocations } from './heap/count-allocations.js';
 export { expectReached } from './property/expect-reached.js';
 export { fcParameters } from './property/fast-check-parameters.js';
 export {

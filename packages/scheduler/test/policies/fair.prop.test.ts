@@ -37,10 +37,10 @@ const make = ({ maxNumSeqs, more, numBlocks, weights, maxInFlight }: Limits) =>
     maxBypass: MAX_BYPASS,
     maxInFlight,
   });
-/** A turn of an engine in which `tenant` always has two more waiting. */
+/** A turn of an engine in which each tenant has more waiting than could be admitted: none ever leaves. */
 const turn = (harness: Harness, tenants: readonly [string, Requests][], at: number) => {
   for (const [tenant, list] of tenants) {
-    while ((harness.scheduler.stats().tenants.get(tenant)?.numWaiting ?? 0) < 2) {
+    while ((harness.scheduler.stats().tenants.get(tenant)?.numWaiting ?? 0) <= harness.options.maxNumSeqs) {
       const { prompt, numOutput } = list[at % list.length]!;
       harness.add(prompt, numOutput, { tenant });
     }
@@ -74,6 +74,25 @@ it('tenants that always have more waiting are served by their weights, within wh
     }),
     fcParameters(40),
   );
+});
+
+it('a tenant of long prompts and much weight keeps its share beside one of short prompts', () => {
+  const weights = { a: 8, b: 1 };
+  const harness = make({ maxNumSeqs: 3, more: 3, numBlocks: 40, weights, maxInFlight: 1 });
+  const long: Requests = [{ prompt: [1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3], numOutput: 1 }];
+  const short: Requests = [{ prompt: [7, 7], numOutput: 1 }];
+  for (let at = 0; at < 1_500; at++)
+    turn(
+      harness,
+      [
+        ['a', long],
+        ['b', short],
+      ],
+      at,
+    );
+  const bound = (3 + MAX_BYPASS) * MAX_LENGTH;
+  expect(Math.abs(service(harness, 'a') - service(harness, 'b'))).toBeLessThanOrEqual(bound);
+  harness.drain();
 });
 
 it('a newcomer is not held up by what others were served or queued, and time away earns nothing', () => {
