@@ -136,7 +136,7 @@ export class Harness {
       this.running.delete(id);
       if (this.specs.get(id)!.parks === true && !this.#unparked.has(id)) this.parked.add(id);
     });
-    this.scheduler.commit(step.plan, step.outcomes);
+    this.scheduler.commit(step.plan, step.outcomes, 1 + 0.1 * step.plan.numTokens);
     this.check();
   }
 
