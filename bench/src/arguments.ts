@@ -69,7 +69,7 @@ NAME        ${BENCH_NAMES.join(' | ')}
 --kv-cache-dtypes auto,int8     a Kvasir engine for each (default auto)
 --clients   1,8,32              closed-loop clients of serve
 --seconds N                     load of soak (default 1800)
---serve-flags '--x 1 --y'       further flags of kvasir serve
+--serve-flags='--x 1 --y'       further flags of kvasir serve
 --label NAME                    written as bench/results/<date>-<bench>-NAME
 --requests N                    requests per client and round of serve (default 4)
 --no-write                      print only, keep bench/results as it is

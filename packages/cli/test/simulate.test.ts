@@ -12,6 +12,7 @@ interface Figures {
   readonly hitRate: number;
   readonly waste: number;
   readonly numRequests: number;
+  readonly itl: { readonly p50: number; readonly p99: number };
 }
 
 async function simulateJson(...argv: string[]) {
@@ -45,6 +46,13 @@ describe('kvasir simulate', () => {
     expect(code).toBe(0);
     expect(stdout).toMatch(/prompt tokens cached +[5-9]\d\.\d % +0\.0 %/);
     expect(readFileSync(svg, 'utf8')).toMatch(/^<svg .*Kvasir.*static batching.*<\/svg>\n$/s);
+  });
+
+  test('a target for the time between tokens is kept, at the cost of the first one', async () => {
+    const load = ['--requests', '200', '--rate', '40', '--step-time', 'h100-8b-bf16'];
+    const free = (await simulateJson(...load)).results['Kvasir'] as Figures;
+    const held = (await simulateJson(...load, '--target-itl-ms', '12')).results['Kvasir'] as Figures;
+    expect(held.itl.p99).toBeLessThan(0.9 * free.itl.p99);
   });
 
   test('reads a trace and prices from files', async () => {

@@ -157,7 +157,7 @@ describe('fields of the request', () => {
   });
 
   test('reach the engine', async () => {
-    const fields = { n: 3, priority: -4, cache_salt: 'team', skip_special_tokens: false };
+    const fields = { n: 3, priority: -4, cache_salt: 'team', timeout_ms: 5000, skip_special_tokens: false };
     const request = await submitted(CHAT, {
       messages,
       ...fields,
@@ -168,6 +168,7 @@ describe('fields of the request', () => {
       n: 3,
       priority: -4,
       cacheSalt: 'team',
+      timeoutMs: 5000,
       skipSpecialTokens: false,
       spacesBetweenSpecialTokens: false,
       includeStopInOutput: true,

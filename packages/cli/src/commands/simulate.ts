@@ -104,6 +104,15 @@ const simulateFlags: readonly Flag[] = [
     description: 'Who goes first.',
   },
   {
+    kind: 'number',
+    name: 'target-itl-ms',
+    minimum: 0,
+    maximum: 60_000,
+    isMinimumExcluded: true,
+    defaultText: 'none',
+    description: 'Time between two tokens of a stream that prompts leave room for.',
+  },
+  {
     kind: 'string',
     name: 'svg',
     placeholder: 'FILE',
@@ -131,6 +140,7 @@ export const simulateCommand: Command = {
       maxNumSeqs: flags.values.get('max-num-seqs') as number,
       maxNumBatchedTokens: flags.values.get('max-num-batched-tokens') as number,
       policy: flags.values.get('policy') as Scenario['policy'],
+      targetItlMs: flags.values.get('target-itl-ms') as number | undefined,
     });
     const text = flags.values.get('json') === true ? toJson(results, numRefused) : render(results, numRefused);
     context.stdout.write(`${text}\n`);

@@ -11,6 +11,7 @@ export interface Scenario {
   readonly maxNumSeqs: number;
   readonly maxNumBatchedTokens: number;
   readonly policy: NonNullable<SchedulerOptions['policy']>;
+  readonly targetItlMs: number | undefined;
 }
 
 /** One way of serving the trace. */
@@ -39,8 +40,15 @@ export function runScenarios(trace: Trace, stepTime: StepTime, scenario: Scenari
       groups: [{ kind: 'full', bytesPerBlock: tokensPerBlock }],
       enablePrefixCaching,
     });
-    const { maxNumBatchedTokens, policy } = scenario;
-    const scheduler = createScheduler({ kvCache, maxNumSeqs, maxNumBatchedTokens, maxModelLen, policy });
+    const { maxNumBatchedTokens, policy, targetItlMs } = scenario;
+    const scheduler = createScheduler({
+      kvCache,
+      maxNumSeqs,
+      maxNumBatchedTokens,
+      maxModelLen,
+      policy,
+      ...(targetItlMs === undefined ? {} : { targetItlMs }),
+    });
     return simulate({ trace, scheduler, kvCache, stepTime });
   };
   return [

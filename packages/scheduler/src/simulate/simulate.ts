@@ -61,7 +61,8 @@ export function simulate({ trace, scheduler, kvCache, stepTime, sampleEvery = 1 
       storedTokens -= sequence.stored;
       sequence.stored = 0;
     }
-    nowMs += stepTime(shapeOfPlan(plan));
+    const stepMs = stepTime(shapeOfPlan(plan));
+    nowMs += stepMs;
     computedTokens += plan.numTokens;
     const outcomes = plan.rows.map((row): RowOutcome => {
       const { request, served } = sequences.get(row.sequence)!;
@@ -77,7 +78,7 @@ export function simulate({ trace, scheduler, kvCache, stepTime, sampleEvery = 1 
       storedTokens += stored - sequence.stored;
       sequence.stored = stored;
     });
-    scheduler.commit(plan, outcomes, undefined);
+    scheduler.commit(plan, outcomes, stepMs);
     if (numSteps++ % sampleEvery === 0) {
       const { numRunning, numWaiting } = scheduler.stats();
       const heldTokens = (kvCache.numBlocks - kvCache.numFreeBlocks) * kvCache.blockSize;

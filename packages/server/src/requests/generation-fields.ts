@@ -61,6 +61,11 @@ export function generationFields({ maxChoices }: RequestLimits) {
       maxLength: 256,
       description: 'Keeps cached prefixes apart from those of other salts.',
     }),
+    timeout_ms: integer({
+      minimum: 1,
+      maximum: MAX_INT32,
+      description: 'Milliseconds after which the request is ended with an error. Default: none.',
+    }),
     request_id: text({
       minLength: 1,
       maxLength: 128,
@@ -104,7 +109,7 @@ export interface GenerationFields {
   /** What goes to the engine as it is. */
   readonly engine: Pick<
     GenerateRequest,
-    'cacheSalt' | 'priority' | 'includeStopInOutput' | 'skipSpecialTokens' | 'spacesBetweenSpecialTokens'
+    'cacheSalt' | 'priority' | 'timeoutMs' | 'includeStopInOutput' | 'skipSpecialTokens' | 'spacesBetweenSpecialTokens'
   >;
 }
 
@@ -141,6 +146,7 @@ export function readGeneration(body: GenerationBody): GenerationFields {
     metadata: body.metadata ?? undefined,
     engine: {
       ...(body.cache_salt == null ? {} : { cacheSalt: body.cache_salt }),
+      ...(body.timeout_ms == null ? {} : { timeoutMs: body.timeout_ms }),
       ...(body.priority == null ? {} : { priority: body.priority }),
       ...(body.include_stop_str_in_output === true ? { includeStopInOutput: true } : {}),
       ...(body.skip_special_tokens === false ? { skipSpecialTokens: false } : {}),
