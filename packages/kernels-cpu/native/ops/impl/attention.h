@@ -81,19 +81,27 @@ struct PartitionTiles {
 template <class Kv, int L, int T>
 static inline void score_kernel(const typename Kv::Element* const* keys, const float* const* scales, const float* query, int64_t query_stride, int64_t head_dim, float* scores) {
   F32x16 sum[L][T];
+#pragma GCC unroll 4
   for (int l = 0; l < L; l++)
+#pragma GCC unroll 4
     for (int t = 0; t < T; t++) sum[l][t] = zero();
   const typename Kv::Element* key[T];
+#pragma GCC unroll 4
   for (int t = 0; t < T; t++) key[t] = keys[t];
   for (int64_t d = 0; d < head_dim; d++) {
     F32x16 k[T];
+#pragma GCC unroll 4
     for (int t = 0; t < T; t++) k[t] = Kv::load16(key[t] + d * kKvTile);
+#pragma GCC unroll 4
     for (int l = 0; l < L; l++) {
       const F32x16 q = set1(query[l * query_stride + d]);
+#pragma GCC unroll 4
       for (int t = 0; t < T; t++) sum[l][t] = fma(q, k[t], sum[l][t]);
     }
   }
+#pragma GCC unroll 4
   for (int l = 0; l < L; l++)
+#pragma GCC unroll 4
     for (int t = 0; t < T; t++) store(scores + l * kAttentionPartition + t * kKvTile, Kv::kScaled ? mul(sum[l][t], load(scales[t])) : sum[l][t]);
 }
 
@@ -102,17 +110,24 @@ template <class Kv, int L, int V, bool TAIL>
 static inline void value_kernel(const typename Kv::Element* row, int64_t head_dim, int lanes, int32_t begin, int32_t end, const float* weights,
                                 float* partial, int64_t stride) {
   F32x16 sum[L][V];
+#pragma GCC unroll 4
   for (int l = 0; l < L; l++)
+#pragma GCC unroll 4
     for (int v = 0; v < V; v++) sum[l][v] = load(partial + l * stride + v * 16);
   for (int32_t token = begin; token < end; token++, row += head_dim) {
     F32x16 x[V];
+#pragma GCC unroll 4
     for (int v = 0; v < V; v++) x[v] = TAIL ? load_kv_first<Kv>(row + v * 16, lanes) : Kv::load16(row + v * 16);
+#pragma GCC unroll 4
     for (int l = 0; l < L; l++) {
       const F32x16 w = set1(weights[l * kAttentionPartition + token]);
+#pragma GCC unroll 4
       for (int v = 0; v < V; v++) sum[l][v] = fma(w, x[v], sum[l][v]);
     }
   }
+#pragma GCC unroll 4
   for (int l = 0; l < L; l++)
+#pragma GCC unroll 4
     for (int v = 0; v < V; v++) store(partial + l * stride + v * 16, sum[l][v]);
 }
 
