@@ -4,6 +4,9 @@
   'variables': {
     'flags_avx2': ['-mavx2', '-mfma', '-mf16c'],
     'flags_avx512': ['-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mavx512vnni', '-mfma', '-mf16c'],
+    # GCC's first scheduling pass hoists loads until the kernels spill; clang has no such pass.
+    'flags_neon': ['-fno-schedule-insns', '-fno-strict-aliasing'],
+    'flags_neon_dotprod': ['-march=armv8.2-a+dotprod'],
     'flags_avx512_bf16': ['-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mavx512bf16'],
   },
   'target_defaults': {
@@ -31,6 +34,8 @@
       'target_name': 'kernels_scalar',
       'type': 'static_library',
       'sources': ['native/linear/isa/linear_scalar.cc', 'native/ops/isa/ops_scalar.cc'],
+      'cflags_cc': ['-fno-strict-aliasing'],
+      'xcode_settings': {'OTHER_CPLUSPLUSFLAGS': ['-fno-strict-aliasing']},
     },
     {
       'target_name': 'kernels_cpu',
@@ -74,6 +79,7 @@
       ],
       'conditions': [
         ['target_arch=="x64"', {'dependencies': ['kernels_avx2', 'kernels_avx512', 'kernels_avx512_bf16']}],
+        ['target_arch=="arm64"', {'dependencies': ['kernels_neon', 'kernels_neon_dotprod']}],
       ],
     },
   ],
@@ -100,6 +106,24 @@
           'sources': ['native/linear/isa/linear_avx512_bf16.cc'],
           'cflags_cc': ['<@(flags_avx512_bf16)'],
           'xcode_settings': {'OTHER_CPLUSPLUSFLAGS': ['<@(flags_avx512_bf16)']},
+        },
+      ],
+    }],
+    ['target_arch=="arm64"', {
+      'targets': [
+        {
+          'target_name': 'kernels_neon',
+          'type': 'static_library',
+          'sources': ['native/linear/isa/linear_neon.cc', 'native/ops/isa/ops_neon.cc'],
+          'cflags_cc': ['<@(flags_neon)'],
+          'xcode_settings': {'OTHER_CPLUSPLUSFLAGS': ['-fno-strict-aliasing']},
+        },
+        {
+          'target_name': 'kernels_neon_dotprod',
+          'type': 'static_library',
+          'sources': ['native/linear/isa/linear_neon_dotprod.cc'],
+          'cflags_cc': ['<@(flags_neon)', '<@(flags_neon_dotprod)'],
+          'xcode_settings': {'OTHER_CPLUSPLUSFLAGS': ['-fno-strict-aliasing', '<@(flags_neon_dotprod)']},
         },
       ],
     }],

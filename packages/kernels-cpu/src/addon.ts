@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { KvasirError } from '@kvasir/interfaces';
 
 /** Instruction sets that kernels are built for. */
-export type CpuIsa = 'avx512' | 'avx2' | 'scalar';
+export type CpuIsa = 'avx512' | 'avx2' | 'neon-dotprod' | 'neon' | 'scalar';
 
 /** What the addon finds out about the machine. */
 export interface CpuInfo {

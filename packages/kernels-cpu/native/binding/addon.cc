@@ -17,6 +17,8 @@ const char* isa_name(Isa isa) {
     case Isa::scalar: return "scalar";
     case Isa::avx2: return "avx2";
     case Isa::avx512: return "avx512";
+    case Isa::neon: return "neon";
+    case Isa::neon_dotprod: return "neon-dotprod";
   }
   return "unknown";
 }

@@ -49,7 +49,7 @@ Napi::Value linear_js(const Napi::CallbackInfo& info) {
     shape.k = integer_argument(info, 1, 1, 1 << 20);
     shape.encoding = encoding_argument(info, 2);
     const auto mode = static_cast<NumericMode>(integer_argument(info, 3, 0, 1));
-    const auto isa = static_cast<Isa>(integer_argument(info, 4, 0, 2));
+    const auto isa = static_cast<Isa>(integer_argument(info, 4, 0, kNumIsas - 1));
     const bool has_bf16 = info[5].ToBoolean().Value();
     SourceRows source;
     source.interleaved_rope_head_dim = integer_argument(info, 6, 0, 1 << 16);

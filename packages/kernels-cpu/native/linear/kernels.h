@@ -45,6 +45,9 @@ extern const LinearKernels kAvx2Linear;
 extern const LinearKernels kAvx512Linear;
 // kAvx512Linear's bf16 kernel lives in its own unit: it needs AVX512-BF16.
 void linear_bf16_avx512(const StripCall& call);
+#elif defined(__aarch64__)
+extern const LinearKernels kNeonLinear;
+extern const LinearKernels kNeonDotprodLinear;
 #endif
 
 }  // namespace kvasir

@@ -18,8 +18,9 @@ constexpr int kActivationGroup = 32;
 // How the numbers of a weight lie in its source bytes (mirrors `Encoding` of @kvasir/interfaces).
 enum class WeightEncoding : int32_t { f32 = 0, f16, bf16, q4_0, q4_1, q5_0, q5_1, q8_0, q4_k, q5_k, q6_k };
 
-// Kernel paths, best last. `avx512` means AVX-512 F/BW/DQ/VL with VNNI.
-enum class Isa : int32_t { scalar = 0, avx2 = 1, avx512 = 2 };
+// Kernel paths. `avx512` means AVX-512 F/BW/DQ/VL with VNNI; `neon_dotprod` is `neon` with SDOT.
+enum class Isa : int32_t { scalar = 0, avx2 = 1, avx512 = 2, neon = 3, neon_dotprod = 4 };
+constexpr int32_t kNumIsas = 5;
 
 enum class NumericMode : int32_t { automatic = 0, float32 = 1 };
 

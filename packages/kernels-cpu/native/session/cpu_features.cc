@@ -10,6 +10,9 @@
 
 #if defined(__linux__)
 #include <sched.h>
+#if defined(__aarch64__)
+#include <sys/auxv.h>
+#endif
 #endif
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -48,6 +51,51 @@ std::string brand_string() {
   const size_t last = brand.find_last_not_of(' ');
   return first == std::string::npos ? "x86-64" : brand.substr(first, last - first + 1);
 }
+#endif
+
+#if defined(__aarch64__)
+// Capabilities by the kernel's names (Documentation/arch/arm64/elf_hwcaps.rst); Apple's keys of the same features.
+struct ArmFeature {
+  const char* name;
+  bool present;
+};
+
+#if defined(__linux__)
+std::vector<ArmFeature> arm_features() {
+  constexpr unsigned long kAsimdHp = 1ul << 10, kAsimdDp = 1ul << 20, kI8mm = 1ul << 13, kBf16 = 1ul << 14;
+  const unsigned long first = getauxval(AT_HWCAP), second = getauxval(AT_HWCAP2);
+  return {{"asimdhp", (first & kAsimdHp) != 0}, {"asimddp", (first & kAsimdDp) != 0}, {"i8mm", (second & kI8mm) != 0}, {"bf16", (second & kBf16) != 0}};
+}
+
+std::string brand_string() {
+  std::ifstream model("/proc/device-tree/model");
+  std::string name;
+  std::getline(model, name, '\0');
+  return name.empty() ? "AArch64" : name;
+}
+#elif defined(__APPLE__)
+bool has_feature(const char* key) {
+  int value = 0;
+  size_t size = sizeof value;
+  return sysctlbyname(key, &value, &size, nullptr, 0) == 0 && value != 0;
+}
+
+std::vector<ArmFeature> arm_features() {
+  return {{"asimdhp", has_feature("hw.optional.arm.FEAT_FP16")},
+          {"asimddp", has_feature("hw.optional.arm.FEAT_DotProd")},
+          {"i8mm", has_feature("hw.optional.arm.FEAT_I8MM")},
+          {"bf16", has_feature("hw.optional.arm.FEAT_BF16")}};
+}
+
+std::string brand_string() {
+  char name[128] = {};
+  size_t size = sizeof name - 1;
+  return sysctlbyname("machdep.cpu.brand_string", name, &size, nullptr, 0) == 0 ? name : "AArch64";
+}
+#else
+std::vector<ArmFeature> arm_features() { return {}; }
+std::string brand_string() { return "AArch64"; }
+#endif
 #endif
 
 #if defined(__linux__)
@@ -96,7 +144,14 @@ CpuFeatures detect_cpu() {
   if (avx2 && avx512) cpu.paths.push_back(Isa::avx512);
   if (avx2) cpu.paths.push_back(Isa::avx2);
 #elif defined(__aarch64__)
-  cpu.brand = "aarch64";
+  cpu.brand = brand_string();
+  cpu.names.emplace_back("asimd");
+  for (const ArmFeature& feature : arm_features()) {
+    if (!feature.present) continue;
+    cpu.names.emplace_back(feature.name);
+    if (std::strcmp(feature.name, "asimddp") == 0) cpu.paths.push_back(Isa::neon_dotprod);
+  }
+  cpu.paths.push_back(Isa::neon);
 #else
   cpu.brand = "unknown";
 #endif

@@ -361,7 +361,7 @@ SessionSpec read_session_spec(const double* numbers, int64_t count, const std::v
   spec.max_top_logprobs = in.count("maxTopLogprobs", 0, 1 << 16);
   spec.max_in_flight = in.count("maxInFlight", 1, 2);
   spec.num_threads = in.count("numThreads", 1, 1024);
-  spec.isa = static_cast<Isa>(in.integer("isa", 0, 2));
+  spec.isa = static_cast<Isa>(in.integer("isa", 0, kNumIsas - 1));
   spec.has_bf16 = in.integer("hasBf16", 0, 1) != 0;
   spec.trace = in.integer("trace", 0, 1) != 0;
   spec.spread_threads = in.integer("spreadThreads", 0, 1) != 0;

@@ -1,4 +1,5 @@
-// Kernel paths that this CPU and system can run, asked of cpuid and XGETBV (compilers' own tests differ in what they check).
+// Kernel paths that this CPU and system can run, asked of cpuid and XGETBV (compilers' own tests differ in what they check),
+// or of the capabilities that Linux hands an AArch64 process.
 #pragma once
 #include <cstdint>
 #include <cstdio>
@@ -6,6 +7,8 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
 #endif
 
 #include "../linear/linear.h"
@@ -19,7 +22,7 @@ struct Path {
 };
 
 struct CpuFeatures {
-  bool avx2 = false, avx512 = false, bf16 = false;
+  bool avx2 = false, avx512 = false, bf16 = false, neon = false, dotprod = false;
 };
 
 inline CpuFeatures cpu_features() {
@@ -37,6 +40,13 @@ inline CpuFeatures cpu_features() {
   const uint32_t f_dq_bw_vl = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31;
   found.avx512 = found.avx2 && saves_zmm && (b & f_dq_bw_vl) == f_dq_bw_vl && (c >> 11 & 1);
   found.bf16 = found.avx512 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 5 & 1);
+#elif defined(__aarch64__)
+  found.neon = true;
+#if defined(__linux__)
+  found.dotprod = getauxval(AT_HWCAP) >> 20 & 1;  // HWCAP_ASIMDDP
+#elif defined(__APPLE__)
+  found.dotprod = true;  // of every Mac
+#endif
 #endif
   return found;
 }
@@ -52,9 +62,14 @@ inline std::vector<Path> live_paths() {
       std::printf("skipped: %s (this machine has none)\n", path.name);
     }
   };
+#if defined(__aarch64__)
+  add(cpu.neon, {Isa::neon, false, "neon"});
+  add(cpu.dotprod, {Isa::neon_dotprod, false, "neon-dotprod"});
+#else
   add(cpu.avx2, {Isa::avx2, false, "avx2"});
   add(cpu.avx512, {Isa::avx512, false, "avx512"});
   add(cpu.bf16, {Isa::avx512, true, "avx512+bf16"});
+#endif
   return paths;
 }
 

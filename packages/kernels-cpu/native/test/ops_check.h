@@ -11,10 +11,7 @@
 #include <vector>
 
 #include "../ops/ops.h"
-
-#if defined(__x86_64__)
-#include <xmmintrin.h>
-#endif
+#include "kvasir/fp_state.h"
 
 namespace kvasir::test {
 
@@ -62,25 +59,28 @@ inline std::vector<const OpKernels*> paths() {
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) tables.push_back(&op_kernels(Isa::avx2));
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")) tables.push_back(&op_kernels(Isa::avx512));
+#elif defined(__aarch64__)
+  tables.push_back(&op_kernels(Isa::neon));
 #endif
   return tables;
 }
 
-// Sanitizers make everything some ten times slower: then fewer cases, of the same kinds.
+// An emulator makes everything some fifty times slower, sanitizers some ten times: then fewer cases, of the same kinds.
+#if defined(KVASIR_EMULATED)
+constexpr bool kEmulated = true;
+#else
+constexpr bool kEmulated = false;
+#endif
 #if defined(__SANITIZE_ADDRESS__)
 constexpr bool kSanitized = true;
 #else
-constexpr bool kSanitized = false;
+constexpr bool kSanitized = kEmulated;
 #endif
 
 inline bool is_scalar(const OpKernels* path) { return path == &op_kernels(Isa::scalar); }
 
 // The session runs every thread with denormals flushed.
-inline void flush_denormals() {
-#if defined(__x86_64__)
-  _mm_setcsr(_mm_getcsr() | 0x8040);
-#endif
-}
+inline void flush_denormals() { set_compute_fp_state(); }
 
 inline bool same_bits(const float* a, const float* b, size_t n) { return n == 0 || std::memcmp(a, b, n * sizeof(float)) == 0; }
 inline bool same_bits(const std::vector<float>& a, const std::vector<float>& b) { return a.size() == b.size() && same_bits(a.data(), b.data(), a.size()); }

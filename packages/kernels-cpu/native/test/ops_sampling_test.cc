@@ -133,7 +133,7 @@ void philox_vectors() {
 // With equal logits the draw is the token with the largest noise, so every token's noise is compared with its neighbour's.
 void noise_order() {
   Random random(21);
-  for (int i = 0; i < 3000; i++) {
+  for (int i = 0; i < (kEmulated ? 600 : 3000); i++) {
     const int64_t vocab = random.between(2, 400);
     const std::vector<float> logits(static_cast<size_t>(vocab), 0.0f);
     const SampleParams p{1.0f, 1.0f, 0, random.bits(), random.between(0, 1) ? random.between(0, 4096) : random.between(0, int64_t{1} << 33)};
@@ -155,7 +155,7 @@ void noise_order() {
 void against_oracle() {
   Random random(22);
   int64_t decided = 0, left_out = 0;
-  for (int i = 0; i < 4000; i++) {
+  for (int i = 0; i < (kEmulated ? 800 : 4000); i++) {
     const int64_t vocab = i % 40 == 0 ? random.between(3000, 20000) : random.between(1, 700);
     const double spread = std::pow(10, random.unit() * 2 - 1);
     auto logits = random.normals(vocab, spread);

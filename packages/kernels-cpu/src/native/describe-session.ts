@@ -4,7 +4,7 @@ import { SessionWriter } from './session-writer.js';
 import { writeProgram } from './write-program.js';
 
 const FORMAT = 2;
-const ISAS: readonly CpuIsa[] = ['scalar', 'avx2', 'avx512'];
+const ISAS: readonly CpuIsa[] = ['scalar', 'avx2', 'avx512', 'neon', 'neon-dotprod'];
 
 /** What the backend adds to the options of a session. */
 export interface NativeChoice {
