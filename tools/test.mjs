@@ -2,6 +2,7 @@
 // that passes a line. The last line sums up test cases; a check without cases counts as one failure when it fails.
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { findCrossTools } from './native/cross-tools.mjs';
 import { checkCompiler, checkNode } from './setup/check-machine.mjs';
 import { ensureInstalled } from './setup/install.mjs';
 import { clearResults, readResults } from './test-runner/results.mjs';
@@ -15,6 +16,11 @@ const SECTIONS = [
   { title: 'Lint', args: ['run-many', '-t', 'lint'] },
   { title: 'Unit and property tests', args: ['run-many', '-t', 'test', '--parallel=1'], hasCases: true },
   { title: 'Sanitizers', args: ['run-many', '-t', 'test:sanitize', '--parallel=1'] },
+  {
+    title: 'Kernels of arm64 under an emulator',
+    args: ['run', '@kvasir/kernels-cpu:test:arm64'],
+    lacks: findCrossTools().missing,
+  },
   { title: 'Packed packages and examples', args: ['run', '@kvasir/tools:test:pack'], hasCases: true },
   { title: 'API docs', args: ['run', '@kvasir/tools:docs'] },
 ];
@@ -26,8 +32,12 @@ clearResults(root);
 
 const failures = [];
 let numFailedChecks = 0;
-for (const { title, args, hasCases = false } of SECTIONS) {
+for (const { title, args, hasCases = false, lacks = [] } of SECTIONS) {
   console.log(`\n== ${title}`);
+  if (lacks.length > 0) {
+    console.log(`   SKIPPED: no ${lacks.join(' and no ')}`);
+    continue;
+  }
   const startedAt = performance.now();
   const isPassed = await runNx(root, args);
   console.log(`   ${isPassed ? 'passed' : 'FAILED'} in ${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
