@@ -72,13 +72,15 @@ void plan_attention(const AttentionShape& shape, const AttentionRow* rows, int32
       }
     }
   }
+  // Partitions that follow each other read on from memory; an item has as many as make one share, at least one.
+  const auto length = static_cast<int32_t>(std::max<int64_t>(1, slots / (kSharesPerThread * num_threads)));
   int32_t slot = 0;
   for (size_t i = 0; i < split.size(); i++) {
     const Tile tile = tile_of(rows[split[i]], 0, size, shape.window);
     const int32_t partitions = tile.last_partition - tile.first_partition + 1;
-    for (int32_t partition = tile.first_partition; partition <= tile.last_partition; partition++) {
+    for (int32_t partition = tile.first_partition; partition <= tile.last_partition; partition += length) {
       for (int32_t head = 0; head < heads; head++) {
-        AttentionItem item{split[i], 0, 1, head, partition, partition};
+        AttentionItem item{split[i], 0, 1, head, partition, std::min(partition + length - 1, tile.last_partition)};
         item.pair = static_cast<int32_t>(i) * heads + head;
         item.slot = slot + head * partitions;
         item.num_partitions = partitions;

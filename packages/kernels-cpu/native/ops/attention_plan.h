@@ -1,8 +1,8 @@
 // How the attention of a step is cut into items for the threads. Items of one step run in any order, on any thread.
 //
 //   whole   a tile of consecutive queries of one row x one KV head, over everything they see
-//   split   one query x one KV head x one partition of kAttentionPartition tokens, at absolute borders. Results lie in a workspace
-//           until the last item of the (row, KV head) pair merges them, in order
+//   split   one query x one KV head x a few partitions of kAttentionPartition tokens, at absolute borders. Results of each lie in a
+//           workspace until the last item of the (row, KV head) pair merges them, in order
 //
 // A decode row is split where an item of it would be more than its share of the step, so that all threads share a long context.
 // The plan changes no bit: a whole item merges the same partitions in the same order.

@@ -66,14 +66,23 @@ struct PartitionTiles {
   const float* value_scales[kTilesPerPartition];
   int32_t first, last;  // tiles that are looked at, [first, last)
   int32_t tile_bytes;   // of keys or values
+  const typename Kv::Element* next_keys[kTilesPerPartition];  // of the partition that the same item reads after this one
+  int32_t num_next;
 
   int32_t num_tiles() const { return last - first; }
   // Asks for a piece of a tile some time before it is read: blocks lie anywhere, which no hardware foresees. Keys are read first, then
   // values. (Inlined always: GCC 12 drops calls of a function that does nothing else.)
   __attribute__((always_inline)) inline void prefetch(int32_t index, int32_t begin, int32_t end) const {
     index += max_of(1, kPrefetchBytes / tile_bytes);
-    if (index >= 2 * num_tiles()) return;
-    const auto* tile = reinterpret_cast<const uint8_t*>(index < num_tiles() ? keys[first + index] : values[first + index - num_tiles()]);
+    const int32_t tiles = num_tiles();
+    if (index >= 2 * tiles + num_next) return;
+    const auto* tile = reinterpret_cast<const uint8_t*>(index < tiles       ? keys[first + index]
+                                                        : index < 2 * tiles ? values[first + index - tiles]
+                                                                            : next_keys[index - 2 * tiles]);
+    if (Kv::kScaled && begin == 0 && index < tiles) {
+      __builtin_prefetch(key_scales[first + index]);
+      __builtin_prefetch(value_scales[first + index]);
+    }
     for (int32_t i = begin; i < end; i += 64) __builtin_prefetch(tile + i);
   }
 };
@@ -218,7 +227,7 @@ static inline void merge(SoftmaxState& running, SoftmaxState part, const float* 
 
 // The places of one pair in the workspace.
 struct Workspace {
-  int32_t* finished;  // items of the pair
+  int32_t* finished;  // partitions of the pair
   uint8_t* partials;  // [partitions][group] lines
   int64_t line_bytes;
 
@@ -240,19 +249,30 @@ static void run_partition(const AttentionArgs& args, const AttentionItem& item, 
   const auto begin_of = [&](int32_t line) { return min_of(kAttentionPartition, max_of(0, s.lines[line].begin - base)); };
   const auto end_of = [&](int32_t line) { return max_of(0, min_of(kAttentionPartition, s.lines[line].end - base)); };
 
+  const auto head_of = [&](int32_t token) {
+    const uint8_t* block = args.pool + block_table[token / layout.block_size] * layout.block_bytes;
+    return block + layout.layer_offset + item.kv_head * layout.head_bytes();
+  };
+
   PartitionTiles<Kv> tiles;
   const int32_t first_tile = begin_of(0) / kKvTile;
   const int32_t last_tile = (end_of(num_lines - 1) + kKvTile - 1) / kKvTile;
   for (int32_t t = first_tile; t < last_tile; t++) {
     const int32_t token = base + t * kKvTile;
     const int32_t slot = token % layout.block_size;
-    const uint8_t* block = args.pool + block_table[token / layout.block_size] * layout.block_bytes;
-    const uint8_t* base_of_head = block + layout.layer_offset + item.kv_head * layout.head_bytes();
+    const uint8_t* base_of_head = head_of(token);
     const Element* head = reinterpret_cast<const Element*>(base_of_head + layout.scales_bytes());
     tiles.keys[t] = head + slot * dim;
     tiles.values[t] = head + (layout.block_size + slot) * dim;
     tiles.key_scales[t] = reinterpret_cast<const float*>(base_of_head) + slot;
     tiles.value_scales[t] = tiles.key_scales[t] + layout.block_size;
+  }
+  tiles.num_next = 0;
+  if (partition < item.last_partition) {
+    const int32_t end = s.lines[num_lines - 1].end;
+    for (int32_t t = 0, token = base + kAttentionPartition; t < kTilesPerPartition && token < end; t++, token += kKvTile) {
+      tiles.next_keys[tiles.num_next++] = reinterpret_cast<const Element*>(head_of(token) + layout.scales_bytes()) + token % layout.block_size * dim;
+    }
   }
   tiles.first = first_tile;
   tiles.last = last_tile;
@@ -317,16 +337,22 @@ static void finish_lines(const AttentionArgs& args, const AttentionItem& item, c
   }
 }
 
-// Leaves the partition's results in the workspace; whoever finishes last merges all of them, in order.
-static void finish_split(const AttentionArgs& args, const AttentionItem& item, const Scratch& s, int32_t group) {
+// Leaves the results of a partition in the workspace.
+static void keep_partition(const AttentionArgs& args, const AttentionItem& item, const Scratch& s, int32_t group, int32_t partition) {
   const Workspace w(args, item, group);
   const int32_t first = first_visible(args.rows[item.row].start, args.window) / kAttentionPartition;
-  const int64_t own = static_cast<int64_t>(item.first_partition - first) * group;
+  const int64_t own = static_cast<int64_t>(partition - first) * group;
   for (int32_t line = 0; line < group; line++) {
     w.state(own + line) = s.lines[line].partial;
     for (int64_t d = 0; d < s.dim; d += 16) store(w.partial(own + line) + d, load(s.partial + line * s.dim + d));
   }
-  if (__atomic_add_fetch(w.finished, 1, __ATOMIC_ACQ_REL) < item.num_partitions) return;
+}
+
+// Whoever finishes the last item of a pair merges all its partitions, in order.
+static void finish_split(const AttentionArgs& args, const AttentionItem& item, const Scratch& s, int32_t group) {
+  const Workspace w(args, item, group);
+  const int32_t done = item.last_partition - item.first_partition + 1;
+  if (__atomic_add_fetch(w.finished, done, __ATOMIC_ACQ_REL) < item.num_partitions) return;
   __atomic_store_n(w.finished, 0, __ATOMIC_RELAXED);
   for (int64_t i = 0; i < static_cast<int64_t>(item.num_partitions) * group; i++)
     merge(s.lines[i % group].running, w.state(i), w.partial(i), s.out + i % group * s.dim, s.dim);
@@ -341,7 +367,10 @@ static void run_item(const AttentionArgs& args, const AttentionItem& item, uint8
 
   start_lines(args, item, s, group, num_lines);
   if (item.pair >= 0) {
-    run_partition<Kv>(args, item, s, num_lines, item.first_partition);
+    for (int32_t p = item.first_partition; p <= item.last_partition; p++) {
+      run_partition<Kv>(args, item, s, num_lines, p);
+      keep_partition(args, item, s, group, p);
+    }
     return finish_split(args, item, s, group);
   }
   for (int32_t p = item.first_partition; p <= item.last_partition; p++) {
