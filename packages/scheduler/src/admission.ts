@@ -124,6 +124,8 @@ export class Admission {
       return true;
     } while (this.#departures.giveUpParked());
     kvCache.close(sequence.id);
+    // Its parent was given up for it in vain: opened by itself it needs no blocks behind its windows.
+    if (isFork && sequence.parent === null) return this.#tryAdmit(sequence, prefills, budget);
     return this.#refuse(sequence, room);
   }
 

@@ -129,6 +129,31 @@ describe('a parked sequence', () => {
     harness.drain();
   });
 
+  it('is given up for its own fork where both do not fit, in one go', () => {
+    harness = new Harness({
+      kvCache: createKvCacheManager({
+        numBlocks: 5,
+        blockSize: 3,
+        groups: [
+          { kind: 'full', bytesPerBlock: 1 },
+          { kind: 'window', window: 2, bytesPerBlock: 1 },
+        ],
+      }),
+      maxNumSeqs: 1,
+      maxNumBatchedTokens: 1,
+      maxModelLen: 24,
+    });
+    const prompt = [1, 1, 1, 1, 1, 1];
+    const parked = harness.add(prompt, 1, { parks: true });
+    for (let i = 0; i < prompt.length; i++) step();
+    expect(harness.scheduler.stats().numParked).toBe(1);
+    harness.add([...harness.histories.get(parked)!.slice(0, 5), 1], 1, { forkOf: parked });
+    // The fork would hold all blocks that it shares; opened by itself it leaves those behind its window.
+    expect(step()).toMatch(/^2:/);
+    expect(harness.scheduler.stats().numParked).toBe(0);
+    harness.drain();
+  });
+
   it('that is unparked before it ends is not parked', () => {
     const id = harness.add(PROMPT, 1, { parks: true });
     expect(harness.scheduler.unpark(id)).toBe(true);
