@@ -12,6 +12,8 @@ checkNode();
 ensureInstalled(root);
 ensureBuilt(root);
 
+// A person started this: they get the panel with its `curl` line, also where npm leaves no terminal.
+process.env.KVASIR_LOG_FORMAT ??= 'text';
 // The server runs in this process, so that signals reach it and nothing stays behind.
 process.argv = [process.execPath, bin, 'serve', ...process.argv.slice(2)];
 await import(pathToFileURL(bin).href);

@@ -18,6 +18,10 @@ const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<C
     summary: 'continue one prompt in the terminal',
     load: async () => (await import('./commands/generate.js')).generate,
   },
+  chat: {
+    summary: 'talk with a model in the terminal',
+    load: async () => (await import('./commands/chat.js')).chat,
+  },
   pull: { summary: 'fetch a model into the cache', load: async () => (await import('./commands/pull.js')).pull },
   models: {
     summary: 'list the catalogue and the cache',

@@ -53,6 +53,25 @@ describe('kvasir generate', { timeout: 60_000 }, () => {
     });
   });
 
+  test('--trace-steps writes a JSON line a step, and what was between them', async () => {
+    const { code, stdout, stderr } = await generate(['--no-chat', '--prompt', 'One, two', '--trace-steps', ...greedy]);
+    expect(code).toBe(0);
+    expect(stdout).not.toContain('"step"');
+    const lines = stderr.split('\n').filter((line) => line.startsWith('{'));
+    const [summary, ...steps] = lines.map((line) => JSON.parse(line)).reverse();
+    steps.reverse();
+    expect(steps).toHaveLength(12);
+    expect(steps[0]).toMatchObject({ rows: 1, outputs: 1, between_ms: null });
+    expect(steps[0].tokens).toBeGreaterThan(1);
+    for (const step of steps.slice(1)) expect(step).toMatchObject({ rows: 1, tokens: 1, outputs: 1 });
+    const sum = (field: string) => steps.reduce((total, step) => total + step[field], 0);
+    expect(summary).toMatchObject({ summary: 'steps', steps: 12, tokens: sum('tokens') });
+    expect(summary.compute_ms).toBeCloseTo(sum('compute_ms'), 1);
+    expect(summary.between_ms).toBeCloseTo(sum('between_ms'), 1);
+    expect(summary.between_share).toBeGreaterThanOrEqual(0);
+    expect(summary.between_share).toBeLessThan(1);
+  });
+
   test('streams, and Ctrl-C ends it with what there is and exit code 130', async () => {
     const argv = ['--no-chat', '--prompt', 'Once upon a time', '--max-tokens', '8000'];
     const running = spawnKvasir(['generate', realModelPath('smollm2'), ...argv]);

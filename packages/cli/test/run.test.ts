@@ -3,7 +3,7 @@ import { run } from '../src/index.js';
 import { version } from '../src/version.js';
 import { runInProcess } from './support/run-in-process.js';
 
-const COMMANDS = ['serve', 'generate', 'pull', 'models', 'inspect', 'doctor'];
+const COMMANDS = ['serve', 'generate', 'chat', 'pull', 'models', 'inspect', 'doctor'];
 
 describe('kvasir', () => {
   test('without a command says how it is used, on stderr, and exits 2', async () => {
@@ -62,10 +62,10 @@ test('help of serve names every flag of the contract, its variable and its defau
     expect(stdout).toContain(`[KVASIR_${flag.replaceAll('-', '_').toUpperCase()}]`);
   }
   expect(stdout).toContain('{auto,float32}');
-  expect(stdout).toContain('{auto,float32,float16,bfloat16}');
-  expect(stdout).toMatch(/Default: smollm2-135m\./);
-  expect(stdout).toMatch(/Default: 127\.0\.0\.1\./);
-  expect(stdout).toMatch(/Default: 8000\./);
+  expect(stdout).toContain('{auto,float32,float16,bfloat16,int8}');
+  expect(stdout).toMatch(/Default:\s+smollm2-135m\./);
+  expect(stdout).toMatch(/Default:\s+127\.0\.0\.1\./);
+  expect(stdout).toMatch(/Default:\s+8000\./);
 });
 
 test.each([

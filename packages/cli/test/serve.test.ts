@@ -25,8 +25,7 @@ describe('what serve says', () => {
 
   test('is a line for curl that works when pasted', { timeout: 60_000 }, async () => {
     const server = serve([realModelPath('smollm2'), '--served-model-name', 'it\'s "mine"']);
-    const [line] = await server.said(/^curl .*$/m);
-    const { stdout } = await shell(line);
+    const { stdout } = await shell((await server.ready()).curl);
     const body = JSON.parse(stdout) as { choices: { message: { content: string } }[]; model: string };
     expect(body.model).toBe('it\'s "mine"');
     expect(body.choices[0]?.message.content).not.toBe('');
@@ -35,15 +34,16 @@ describe('what serve says', () => {
 
   test('is open to the network: a warning in one line, and an address that can be connected to', async () => {
     const server = serve([tiny, '--host', '0.0.0.0']);
-    const [line] = await server.said(/^curl http:\/\/127\.0\.0\.1:.*$/m);
+    const { curl } = await server.ready();
+    expect(curl).toMatch(/^curl http:\/\/127\.0\.0\.1:/);
     expect(server.stderr).toBe(
       'warning: 0.0.0.0 is open to the network and there is no --api-key: anybody may use it\n',
     );
-    expect(JSON.parse((await shell(line)).stdout)).toMatchObject({ object: 'text_completion', model: 'tiny' });
+    expect(JSON.parse((await shell(curl)).stdout)).toMatchObject({ object: 'text_completion', model: 'tiny' });
   });
 
   test('never holds the key, and works with it', async () => {
-    const server = serve([tiny, '--host', '0.0.0.0', '--api-key', 'open-sesame']);
+    const server = serve([tiny, '--host', '0.0.0.0', '--api-key', 'open-sesame', '--log-format', 'text']);
     const [line] = await server.said(/^curl .*$/m);
     expect(server.stdout).toContain('with the key in $KVASIR_API_KEY:');
     expect(server.stdout).not.toContain('open-sesame');
@@ -146,7 +146,14 @@ describe('the end', { timeout: 60_000 }, () => {
     const server = serve([tiny]);
     await server.url();
     server.kill(signal);
-    expect(await server.ended).toMatchObject({ code: 0, stderr: '' });
+    const { code, stdout, stderr } = await server.ended;
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(
+      stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line).event),
+    ).toEqual(['ready', 'stopped']);
   });
 
   test('waits for running requests and takes no new ones', async () => {
@@ -154,7 +161,8 @@ describe('the end', { timeout: 60_000 }, () => {
     const url = await server.url();
     const stream = await startStream(url, 120);
     server.kill('SIGTERM');
-    await server.said(/SIGTERM: letting 1 requests? end, at most 30 s; once more ends them now/, 'stderr');
+    const [draining] = await server.said(/^\{"event":"draining".*\}$/m);
+    expect(JSON.parse(draining)).toMatchObject({ signal: 'SIGTERM', requests: 1, timeout_s: 30 });
     const late = await fetch(`${url}/v1/completions`, completion({ prompt: 'x' })).then(
       ({ status }) => status,
       () => 'refused',
@@ -180,7 +188,7 @@ describe('the end', { timeout: 60_000 }, () => {
     const server = serve([realModelPath('smollm2'), '--shutdown-timeout', '3600']);
     const stream = await startStream(await server.url(), 8000);
     server.kill('SIGINT');
-    await server.said(/^SIGINT/m, 'stderr');
+    await server.said(/"event":"draining"/);
     server.kill('SIGINT');
     expect((await server.ended).code).toBe(0);
     expect(await stream.rest()).not.toContain('[DONE]');

@@ -1,8 +1,12 @@
+import type { LLM } from '@kvasir/engine';
 import type { Command, CommandContext } from '../command.js';
 import type { Flag } from '../flags/flag.js';
 import { UsageError } from '../flags/usage-error.js';
-import { loadLlm, numberFlag } from './load-llm.js';
+import { StepTrace } from '../terminal/step-trace.js';
+import { traceStepsFlag } from '../terminal/trace-flag.js';
+import { loadLlm } from './load-llm.js';
 import { engineFlags, modelFlags } from './model-flags.js';
+import { maxTokensFlag, samplingFlags, samplingOptions } from './sampling-flags.js';
 import { InterruptedError, onShutdownSignal } from './shutdown.js';
 
 const generateFlags: readonly Flag[] = [
@@ -14,32 +18,10 @@ const generateFlags: readonly Flag[] = [
     defaultText: 'on if the model has a chat template',
     description: 'Put the prompt as a chat message; --no-chat continues it as text.',
   },
-  { kind: 'integer', name: 'max-tokens', minimum: 1, default: 256, description: 'Most tokens of output.' },
-  {
-    kind: 'number',
-    name: 'temperature',
-    minimum: 0,
-    maximum: 100,
-    defaultText: "the model's own, else 1",
-    description: '0 takes the likeliest token each time.',
-  },
-  {
-    kind: 'number',
-    name: 'top-p',
-    minimum: 0,
-    isMinimumExcluded: true,
-    maximum: 1,
-    defaultText: "the model's own, else 1",
-    description: 'Keep the likeliest tokens whose probabilities add up to X.',
-  },
-  {
-    kind: 'integer',
-    name: 'top-k',
-    minimum: 0,
-    defaultText: "the model's own, else 0",
-    description: 'Keep the N likeliest tokens; 0 keeps all.',
-  },
+  maxTokensFlag(256),
+  ...samplingFlags,
   ...engineFlags.filter((flag) => flag.name !== 'max-num-seqs'),
+  traceStepsFlag,
 ];
 
 /** `kvasir generate`: one prompt, streamed to the terminal. */
@@ -51,15 +33,10 @@ export const generate: Command = {
   },
   maxPositionals: 1,
   async run(flags, context) {
-    const params = {
-      maxTokens: numberFlag(flags, 'max-tokens'),
-      temperature: numberFlag(flags, 'temperature'),
-      topP: numberFlag(flags, 'top-p'),
-      topK: numberFlag(flags, 'top-k'),
-      seed: numberFlag(flags, 'seed'),
-    };
+    const params = samplingOptions(flags.values);
     const prompt = (flags.values.get('prompt') as string | undefined) ?? (await readStdin(context));
     const llm = await loadLlm(flags, context, { maxNumSeqs: 1 });
+    const trace = flags.values.get('trace-steps') === true && traceSteps(llm, context);
     const cancel = new AbortController();
     const ignoreSignals = onShutdownSignal((signal) => {
       cancel.abort(new InterruptedError(signal));
@@ -79,10 +56,15 @@ export const generate: Command = {
       return cancel.signal.aborted ? (cancel.signal.reason as InterruptedError).exitCode : 0;
     } finally {
       ignoreSignals();
+      if (trace) trace.close();
       await llm.close({ drainTimeoutMs: 0 });
     }
   },
 };
+
+function traceSteps(llm: LLM, { stderr }: CommandContext): StepTrace {
+  return new StepTrace(llm.engine, (line) => stderr.write(line));
+}
 
 type Deltas = AsyncIterable<{
   readonly text: string;

@@ -1,11 +1,11 @@
 import { basename } from 'node:path';
 import type { LLM } from '@kvasir/engine';
-import { createServer, type KvasirServer, type ServerAddress } from '@kvasir/server';
-import type { Command, CommandContext } from '../command.js';
+import { createServer, type KvasirServer } from '@kvasir/server';
+import type { Command } from '../command.js';
 import type { Flag } from '../flags/flag.js';
 import type { ParsedFlags } from '../flags/parse-flags.js';
-import { curlLine } from '../terminal/curl-line.js';
-import { formatBytes } from '../terminal/format.js';
+import { collectServeFacts } from '../serve/serve-facts.js';
+import { openServeOutput, type ServeOutput, serveOutputFlags } from '../serve/serve-output.js';
 import { version } from '../version.js';
 import { loadLlm, modelName, numberFlag } from './load-llm.js';
 import { engineFlags, modelFlags } from './model-flags.js';
@@ -77,6 +77,7 @@ const serveFlags: readonly Flag[] = [
     default: false,
     description: 'Log one line a request to stderr (never its text).',
   },
+  ...serveOutputFlags,
   { kind: 'string', name: 'config', placeholder: 'FILE', description: 'YAML file with any of these flags.' },
 ];
 
@@ -97,15 +98,17 @@ export const serve: Command = {
     });
     // Asked to end before it began: nothing was lost.
     if (llm === undefined) return 0;
+    const output = openServeOutput(llm, flags, context);
     try {
-      return await serveLlm(llm, flags, context);
+      return await serveLlm(llm, flags, output);
     } finally {
+      output.close();
       await llm.close({ drainTimeoutMs: 0 });
     }
   },
 };
 
-async function serveLlm(llm: LLM, flags: ParsedFlags, context: CommandContext): Promise<number> {
+async function serveLlm(llm: LLM, flags: ParsedFlags, { context, reporter }: ServeOutput): Promise<number> {
   const host = String(flags.values.get('host'));
   const apiKey = flags.values.get('api-key') as string | undefined;
   const adminKey = flags.values.get('admin-key') as string | undefined;
@@ -128,17 +131,23 @@ async function serveLlm(llm: LLM, flags: ParsedFlags, context: CommandContext): 
   if (apiKey === undefined && !isLoopback(host)) {
     context.stderr.write(`warning: ${host} is open to the network and there is no --api-key: anybody may use it\n`);
   }
-  announce(llm, name, address, apiKey, context);
+  reporter.ready(
+    collectServeFacts(llm, {
+      model: name,
+      url: address.url,
+      blockSize: numberFlag(flags, 'block-size') as number,
+      needsKey: apiKey !== undefined,
+      hasAdminKey: adminKey !== undefined,
+      isKeyInShell: apiKey !== undefined && context.environment['KVASIR_API_KEY'] === apiKey,
+    }),
+  );
   const signal = await shutdown.requested;
   const seconds = numberFlag(flags, 'shutdown-timeout') as number;
   const { numRunning, numWaiting } = llm.engine.stats();
-  if (numRunning + numWaiting > 0) {
-    context.stderr.write(
-      `${signal}: letting ${numRunning + numWaiting} requests end, at most ${seconds} s; once more ends them now\n`,
-    );
-  }
+  if (numRunning + numWaiting > 0) reporter.draining(signal, numRunning + numWaiting, seconds);
   await server.close({ drainTimeoutMs: seconds * 1000 });
   shutdown.stopWatching();
+  reporter.stopped(signal);
   return 0;
 }
 
@@ -162,24 +171,4 @@ function displayName(model: string): string {
 
 function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
-}
-
-function announce(
-  llm: LLM,
-  name: string,
-  address: ServerAddress,
-  apiKey: string | undefined,
-  context: CommandContext,
-): void {
-  const { limits, memory, device } = llm;
-  const isKeyInShell = apiKey === undefined || context.environment['KVASIR_API_KEY'] === apiKey;
-  const lines = [
-    `${name} on ${device.kernelPath}, ${device.numThreads} threads: weights ${formatBytes(memory.weightBytes)}, KV cache ${formatBytes(memory.kvCacheBytes)}, context ${limits.maxModelLen}, ${limits.maxNumSeqs} sequences`,
-    `listening on ${address.url}`,
-    '',
-    ...(isKeyInShell ? [] : ['with the key in $KVASIR_API_KEY:']),
-    curlLine({ url: address.url, model: name, chat: llm.chatTemplate !== undefined, hasKey: apiKey !== undefined }),
-    '',
-  ];
-  context.stdout.write(`${lines.join('\n')}\n`);
 }

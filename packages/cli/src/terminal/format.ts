@@ -10,3 +10,8 @@ export function formatBytes(bytes: number): string {
   }
   return `${unit === 0 ? value : value.toFixed(1)} ${UNITS[unit]}`;
 }
+
+/** A count with its thousands apart: `93,184`. */
+export function formatCount(count: number): string {
+  return count.toLocaleString('en-US');
+}

@@ -10,6 +10,8 @@ export interface SpawnOptions {
   readonly environment?: NodeJS.ProcessEnv;
   /** Written to stdin, which is then closed. */
   readonly input?: string;
+  /** Leaves stdin open for what the test writes. */
+  readonly keepsInputOpen?: boolean;
   /** Folder to run in. */
   readonly cwd?: string;
 }
@@ -22,7 +24,7 @@ export class SpawnedKvasir {
   stderr = '';
   readonly #listeners = new Set<() => void>();
 
-  constructor(argv: readonly string[], { environment = {}, input, cwd }: SpawnOptions) {
+  constructor(argv: readonly string[], { environment = {}, input, keepsInputOpen = false, cwd }: SpawnOptions) {
     this.process = spawn(process.execPath, [BIN, ...argv], {
       env: { ...process.env, ...environment },
       stdio: 'pipe',
@@ -30,7 +32,7 @@ export class SpawnedKvasir {
     });
     this.process.stdout?.on('data', (chunk: Buffer) => this.#append('stdout', chunk));
     this.process.stderr?.on('data', (chunk: Buffer) => this.#append('stderr', chunk));
-    this.process.stdin?.end(input);
+    if (!keepsInputOpen) this.process.stdin?.end(input);
     this.ended = new Promise((resolve, reject) => {
       this.process.on('error', reject);
       this.process.on('close', (code, signal) => {
@@ -57,7 +59,13 @@ export class SpawnedKvasir {
 
   /** Base URL of a server, once it says so. */
   async url(): Promise<string> {
-    return (await this.said(/^listening on (http:\S+)$/m))[1] as string;
+    return (await this.ready()).url;
+  }
+
+  /** What a server says when it listens, as `--log-format json` writes it. */
+  async ready(): Promise<{ readonly url: string; readonly curl: string; readonly [fact: string]: unknown }> {
+    const [line] = await this.said(/^\{"event":"ready".*\}$/m);
+    return JSON.parse(line);
   }
 
   kill(signal: NodeJS.Signals): void {

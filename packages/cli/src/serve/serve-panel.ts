@@ -1,0 +1,33 @@
+import { formatBytes, formatCount } from '../terminal/format.js';
+import type { Style } from '../terminal/style.js';
+import type { ServeFacts } from './serve-facts.js';
+
+/** What a person reads when a server is up: a row a fact, and a `curl` line to paste. */
+export function renderServePanel(facts: ServeFacts, style: Style): string {
+  const concurrency = `${facts.maxConcurrency.toFixed(1)} sequences of ${formatCount(facts.maxModelLen)} tokens`;
+  const rows: readonly (readonly [string, string])[] = [
+    ['model', facts.model === facts.modelName ? facts.model : `${facts.model} (${facts.modelName})`],
+    ['kernels', `${facts.kernelPath}, ${facts.threads} ${facts.threads === 1 ? 'thread' : 'threads'}, ${facts.device}`],
+    ['weights', formatBytes(facts.weightBytes)],
+    ['KV cache', `${formatBytes(facts.kvCacheBytes)}, ${formatCount(facts.kvCapacityTokens)} tokens: ${concurrency}`],
+    ['context', `${formatCount(facts.maxModelLen)} tokens, at most ${formatCount(facts.maxNumSeqs)} sequences at once`],
+    ['key', describeKeys(facts)],
+    ['metrics', facts.metricsUrl],
+    ['listening on', facts.url],
+  ];
+  const width = Math.max(...rows.map(([label]) => label.length)) + 1;
+  return [
+    style.bold(`Kvasir ${facts.version}`),
+    ...rows.map(([label, value]) => `${style.dim(label)}${' '.repeat(width - label.length)}${value}`),
+    '',
+    ...(facts.wantsKeyInShell ? ['with the key in $KVASIR_API_KEY:'] : []),
+    facts.curl,
+    '',
+    '',
+  ].join('\n');
+}
+
+function describeKeys({ needsKey, hasAdminKey }: ServeFacts): string {
+  const key = needsKey ? 'needed by requests' : 'none: open to whoever reaches it';
+  return `${key}${hasAdminKey ? '; admin routes with the admin key' : ''}`;
+}

@@ -1,0 +1,131 @@
+import { describe, expect, test } from 'vitest';
+import { collectServeFacts } from '../../src/serve/serve-facts.js';
+import { createServeReporter, type LogFormat } from '../../src/serve/serve-reporter.js';
+
+const setting = {
+  model: 'tiny',
+  url: 'http://127.0.0.1:8000',
+  blockSize: 16,
+  needsKey: false,
+  hasAdminKey: false,
+  isKeyInShell: false,
+};
+const llm = {
+  name: 'Tiny 1B',
+  limits: { maxModelLen: 4096, maxNumSeqs: 64 },
+  memory: { weightBytes: 3 * 2 ** 20, kvCacheBytes: 2 ** 30 },
+  device: { device: 'a processor', kernelPath: 'avx2', numThreads: 2 },
+  chatTemplate: undefined,
+  engine: { stats: () => ({ numBlocks: 640 }) },
+};
+const factsOf = (changes: Partial<typeof setting> = {}) => collectServeFacts(llm as never, { ...setting, ...changes });
+
+function setUp(format: LogFormat, isTTY = false, environment: NodeJS.ProcessEnv = {}) {
+  const said = { stdout: '', stderr: '' };
+  const stream = (name: 'stdout' | 'stderr') => ({
+    isTTY,
+    write: (text: string) => {
+      said[name] += text;
+    },
+  });
+  const context = { stdout: stream('stdout'), stderr: stream('stderr'), stdin: process.stdin, environment };
+  return { said, reporter: createServeReporter(format, context) };
+}
+
+describe('facts', () => {
+  test('tell how many tokens the KV cache holds, and how many of the longest sequences', () => {
+    expect(factsOf()).toMatchObject({ kvCapacityTokens: 10_240, maxConcurrency: 2.5, maxModelLen: 4096 });
+  });
+
+  test('hold no key, only whether there is one', () => {
+    expect(factsOf({ needsKey: true, hasAdminKey: true })).toMatchObject({
+      needsKey: true,
+      hasAdminKey: true,
+      wantsKeyInShell: true,
+    });
+    expect(factsOf({ needsKey: true, isKeyInShell: true }).wantsKeyInShell).toBe(false);
+  });
+});
+
+describe('for people', () => {
+  test('there is a panel', () => {
+    const { said, reporter } = setUp('auto', true, { NO_COLOR: '1' });
+    reporter.ready(factsOf());
+    expect(said.stdout).toMatch(/^Kvasir \d+\.\d+\.\d+\n/);
+    expect(said.stdout.split('\n').slice(1, 9)).toEqual([
+      'model        tiny (Tiny 1B)',
+      'kernels      avx2, 2 threads, a processor',
+      'weights      3.0 MiB',
+      'KV cache     1.0 GiB, 10,240 tokens: 2.5 sequences of 4,096 tokens',
+      'context      4,096 tokens, at most 64 sequences at once',
+      'key          none: open to whoever reaches it',
+      'metrics      http://127.0.0.1:8000/metrics',
+      'listening on http://127.0.0.1:8000',
+    ]);
+    expect(said.stdout).toMatch(/\n\ncurl http:.*\n\n$/);
+  });
+
+  test('it says which keys are wanted, and where the curl line takes its own from', () => {
+    const { said, reporter } = setUp('text');
+    reporter.ready(factsOf({ needsKey: true, hasAdminKey: true }));
+    expect(said.stdout).toContain('needed by requests; admin routes with the admin key\n');
+    expect(said.stdout).toContain('with the key in $KVASIR_API_KEY:\ncurl ');
+  });
+
+  test('colours are for terminals', () => {
+    const onTerminal = setUp('auto', true);
+    onTerminal.reporter.ready(factsOf());
+    expect(onTerminal.said.stdout).toContain('\u001b[1mKvasir');
+    const piped = setUp('text');
+    piped.reporter.ready(factsOf());
+    expect(piped.said.stdout).not.toContain('\u001b');
+  });
+
+  test('the end is a line on stderr', () => {
+    const { said, reporter } = setUp('text');
+    reporter.draining('SIGTERM', 1, 30);
+    reporter.draining('SIGINT', 2, 1);
+    reporter.stopped('SIGTERM');
+    expect(said).toEqual({
+      stdout: '',
+      stderr:
+        'SIGTERM: letting 1 request end, at most 30 s; once more ends them now\n' +
+        'SIGINT: letting 2 requests end, at most 1 s; once more ends them now\n',
+    });
+  });
+});
+
+test.each([
+  ['auto', false],
+  ['json', true],
+] as const)('for programs (%s, TTY: %s) there is a JSON line an event', (format, isTTY) => {
+  const { said, reporter } = setUp(format, isTTY);
+  reporter.ready(factsOf());
+  reporter.draining('SIGTERM', 2, 30);
+  reporter.stopped('SIGTERM');
+  const events = said.stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect(events).toMatchObject([
+    {
+      event: 'ready',
+      model: 'tiny',
+      kernel_path: 'avx2',
+      threads: 2,
+      weight_bytes: 3 * 2 ** 20,
+      kv_cache_bytes: 2 ** 30,
+      kv_capacity_tokens: 10_240,
+      max_concurrency: 2.5,
+      max_model_len: 4096,
+      url: 'http://127.0.0.1:8000',
+      metrics_url: 'http://127.0.0.1:8000/metrics',
+      needs_key: false,
+      has_admin_key: false,
+    },
+    { event: 'draining', signal: 'SIGTERM', requests: 2, timeout_s: 30 },
+    { event: 'stopped', signal: 'SIGTERM' },
+  ]);
+  for (const { time } of events) expect(new Date(time).toISOString()).toBe(time);
+  expect(said.stderr).toBe('');
+});
