@@ -10,12 +10,14 @@ export function collectStats(
   meters: Meters,
   { numQueued }: Pick<RequestRunner, 'numQueued'>,
 ): EngineStats {
-  const { numRunning, numWaiting, numPreemptions } = scheduler.stats();
+  const { numRunning, numWaiting, waitingByReason, numPreemptions } = scheduler.stats();
   const { numBlocks, numFreeBlocks } = kvCache;
-  const { prefixQueriedTokens, prefixHitTokens, hostTier } = kvCache.stats();
+  const { prefixQueriedTokens, prefixHitTokens, numCachedBlocks, numPinnedBlocks, evictedBlocks, hostTier } =
+    kvCache.stats();
   return {
     numRunning,
     numWaiting,
+    waitingByReason,
     numQueued,
     kvCacheUsage: numBlocks === 0 ? 0 : 1 - numFreeBlocks / numBlocks,
     numBlocks,
@@ -28,6 +30,10 @@ export function collectStats(
     prefixQueriedTokens,
     prefixHitTokens,
     hostHitTokens: hostTier?.hitTokens ?? 0,
+    numCachedBlocks,
+    numPinnedBlocks,
+    numEvictedBlocks: evictedBlocks,
+    hostTier,
     finished: { ...meters.finished },
     numSteps: meters.numSteps,
     numFailedSteps: meters.numFailedSteps,

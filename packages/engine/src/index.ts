@@ -17,6 +17,7 @@ export type { Completion, CompletionChoice } from './llm/completion.js';
 export type { Prompt } from './llm/llm.js';
 export { LLM } from './llm/llm.js';
 export type { GenerationConfigSource, LoadOptions } from './llm/load-options.js';
+export type { KvCacheConfig } from './llm/open-engine.js';
 export { availableMemoryBytes, type ReadText } from './memory/available-memory.js';
 export type { MemoryReport } from './memory/plan-memory.js';
 export type { EngineObserver, EngineStats, RequestRecord, StepRecord } from './observer.js';

@@ -35,6 +35,10 @@ export class Meters {
   /** A sequence gained tokens. */
   tokens(sequence: Sequence, numTokens: number, now: number): void {
     const { times, tenant } = sequence.request;
+    sequence.request.longestOutput = Math.max(
+      sequence.request.longestOutput,
+      sequence.length - sequence.request.promptLength,
+    );
     this.generationTokens += numTokens;
     tenant.generationTokens += numTokens;
     const previous = sequence.lastTokenMs;
@@ -74,6 +78,7 @@ export class Meters {
       usage: running.usage(),
       maxTokens: request.sampling.maxTokens,
       numChoices: running.stream.numChoices,
+      longestOutput: running.longestOutput,
       ...(request.tenant === undefined ? {} : { tenant: request.tenant }),
       queueMs: interval(arrivalMs, scheduledMs),
       prefillMs: interval(scheduledMs, firstTokenMs),

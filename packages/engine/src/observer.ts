@@ -1,4 +1,4 @@
-import type { FinishReason, RequestUsage } from '@kvasir/interfaces';
+import type { FinishReason, HostTierStats, RequestUsage, WaitingCounts } from '@kvasir/interfaces';
 import type { TenantStats } from './tenant-meters.js';
 
 /** One step that was run. */
@@ -25,6 +25,8 @@ export interface RequestRecord {
   readonly maxTokens: number;
   /** Choices returned. */
   readonly numChoices: number;
+  /** Output tokens of its longest sequence. */
+  readonly longestOutput: number;
   readonly tenant?: string;
   /** Arrival to the first step that holds it. */
   readonly queueMs: number | undefined;
@@ -60,6 +62,7 @@ export interface EngineStats {
   readonly numRunning: number;
   /** Sequences that wait, preempted ones included. */
   readonly numWaiting: number;
+  readonly waitingByReason: WaitingCounts;
   /** Places of the bounded queue that are taken: one a choice of each request that no step has held yet. */
   readonly numQueued: number;
   /** Share of the KV blocks that sequences hold, 0 to 1. */
@@ -76,6 +79,12 @@ export interface EngineStats {
   readonly prefixHitTokens: number;
   /** Part of `prefixHitTokens` that the host tier had; 0 without one. */
   readonly hostHitTokens: number;
+  /** Blocks that hold a prefix which may be found again, blocks that pins hold, and blocks evicted so far. */
+  readonly numCachedBlocks: number;
+  readonly numPinnedBlocks: number;
+  readonly numEvictedBlocks: number;
+  /** `null` without a host tier. */
+  readonly hostTier: HostTierStats | null;
   readonly finished: Readonly<Record<FinishReason, number>>;
   readonly numSteps: number;
   readonly numFailedSteps: number;

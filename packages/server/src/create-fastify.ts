@@ -1,4 +1,5 @@
 import type { Server } from 'node:http';
+import { Socket } from 'node:net';
 import {
   type FastifyHttpOptions,
   type FastifyInstance,
@@ -12,11 +13,15 @@ import { RequestError } from './errors.js';
 import { type AccessRecord, logWhenClosed } from './http/access-log.js';
 import { Authenticator } from './http/authentication.js';
 import { answerClientError } from './http/client-errors.js';
+import { CrossOrigin } from './http/cross-origin.js';
 import { parseJsonBody } from './http/json-body.js';
 import { lazyCompilers } from './http/lazy-compilers.js';
 import { checkMediaType } from './http/media-type.js';
 import { requestIdFrom } from './http/request-id.js';
 import { RouteTable } from './http/route-table.js';
+import { dropWhenStalled } from './http/stalled-answer.js';
+import { toSecureContext } from './http/tls-options.js';
+import { readTraceparent, toTraceparent } from './http/trace-context.js';
 import type { Lifecycle } from './lifecycle.js';
 import { quote } from './requests/describe-value.js';
 import { addAdministration } from './routes/administration.js';
@@ -46,6 +51,7 @@ declare module 'fastify' {
 /** The fastify instance with every hook, parser and route. */
 export function createFastify(context: ServerContext, lifecycle: Lifecycle): FastifyInstance {
   const instance = fastify(fastifyOptions(context.options));
+  instance.server.maxConnections = context.options.maxConnections;
   addHooks(instance, context, lifecycle);
   addJsonParser(instance, context.options.maxJsonDepth);
   addErrorHandlers(instance);
@@ -63,6 +69,11 @@ export function createFastify(context: ServerContext, lifecycle: Lifecycle): Fas
 }
 
 function fastifyOptions(options: ResolvedServerOptions): FastifyHttpOptions<Server> {
+  const http = {
+    maxHeaderSize: options.maxHeaderBytes,
+    requestTimeout: options.requestTimeoutMs,
+    connectionsCheckingInterval: checkingIntervalMs(options.requestTimeoutMs),
+  };
   return {
     ...loggerOptions(options.logger),
     logController: new LogController({ disableRequestLogging: true }),
@@ -71,11 +82,7 @@ function fastifyOptions(options: ResolvedServerOptions): FastifyHttpOptions<Serv
     keepAliveTimeout: options.keepAliveTimeoutMs,
     forceCloseConnections: true,
     return503OnClosing: false,
-    http: {
-      maxHeaderSize: options.maxHeaderBytes,
-      requestTimeout: options.requestTimeoutMs,
-      connectionsCheckingInterval: checkingIntervalMs(options.requestTimeoutMs),
-    },
+    ...(options.tls === undefined ? { http } : { https: { ...http, ...toSecureContext(options.tls) } }),
     genReqId: (raw) => requestIdFrom(raw.headers['x-request-id']),
     clientErrorHandler: answerClientError,
     schemaController: lazyCompilers(),
@@ -95,22 +102,40 @@ function loggerOptions(logger: ResolvedServerOptions['logger']): FastifyHttpOpti
   return { logger } as FastifyHttpOptions<Server>;
 }
 
-function addHooks(instance: FastifyInstance, { options }: ServerContext, lifecycle: Lifecycle): void {
-  const users = new Authenticator(options.apiKeys);
+function addHooks(instance: FastifyInstance, context: ServerContext, lifecycle: Lifecycle): void {
+  const { options, users } = context;
+  const { now, logPrompts, stallTimeoutMs } = options;
+  const log = { now, logPrompts, metrics: context.metrics };
+  const crossOrigin = new CrossOrigin(options.corsOrigins);
   const admins = new Authenticator(options.adminKey === undefined ? [] : [options.adminKey]);
   instance.decorateRequest('access', null as never);
   instance.addHook('onRequest', (request, reply, done) => {
-    request.access = { arrivedAt: options.now() };
+    const trace = readTraceparent(request.headers.traceparent);
+    request.access = { arrivedAt: now(), trace };
     reply.header('x-request-id', request.id);
-    logWhenClosed(request, reply, options.now);
+    if (trace !== undefined) reply.header('traceparent', toTraceparent(trace));
+    logWhenClosed(request, reply, log);
+    if (crossOrigin.apply(request, reply)) return;
     const { isPublic, isAdmin } = request.routeOptions.config;
-    if (isPublic !== true) (isAdmin === true ? admins : users).check(request.headers.authorization);
+    const isOpen = isPublic === true || (options.metricsWithoutKey && request.routeOptions.url === '/metrics');
+    if (!isOpen) {
+      const name = (isAdmin === true ? admins : users).check(request.headers.authorization);
+      if (name !== undefined) request.access.tenant = name;
+    }
     if (request.method === 'POST') {
       if (isAdmin !== true) lifecycle.checkOpen();
       if (!request.is404 && !isBodyless(request)) {
         checkMediaType(request.headers['content-type'], request.headers['content-encoding']);
       }
     }
+    done();
+  });
+  instance.addHook('onSend', (request, reply, _payload, done) => {
+    const onDropped = () => {
+      request.access.isSlow = true;
+    };
+    // An answer by inject has no socket to stall.
+    if (request.access && reply.raw.socket instanceof Socket) dropWhenStalled(reply.raw, { stallTimeoutMs, onDropped });
     done();
   });
 }

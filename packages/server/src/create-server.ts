@@ -1,7 +1,11 @@
 import type { AddressInfo } from 'node:net';
+import { Server as TlsServer } from 'node:tls';
+import { InvalidArgumentError } from '@kvasir/interfaces';
 import type { FastifyInstance } from 'fastify';
 import { createFastify } from './create-fastify.js';
 import { ListenError } from './errors.js';
+import { type ApiKey, Authenticator } from './http/authentication.js';
+import { checkTls, type TlsOptions, toSecureContext } from './http/tls-options.js';
 import { Lifecycle } from './lifecycle.js';
 import { LazyMetrics } from './metrics/lazy-metrics.js';
 import { tokenizeBadWord } from './requests/bad-words.js';
@@ -10,7 +14,7 @@ import { RequestSchemas } from './requests/request-schemas.js';
 import { RequestTemplates } from './requests/request-templates.js';
 import type { ServedModel } from './served-model.js';
 import type { ServerContext } from './server-context.js';
-import { type KvasirServerOptions, resolveOptions } from './server-options.js';
+import { checkApiKeys, type KvasirServerOptions, resolveOptions } from './server-options.js';
 
 /** Where to listen. */
 export interface ListenOptions {
@@ -24,7 +28,7 @@ export interface ListenOptions {
 export interface ServerAddress {
   readonly host: string;
   readonly port: number;
-  /** `http://host:port`. */
+  /** `http://host:port`, or `https:`. */
   readonly url: string;
 }
 
@@ -40,6 +44,16 @@ export interface KvasirServer {
   listen(options?: ListenOptions): Promise<ServerAddress>;
   /** `undefined` until the server listens. */
   readonly address: ServerAddress | undefined;
+  /**
+   * Replaces the API keys; requests that were let in go on.
+   * @throws `InvalidArgumentError` For an unusable one, and for none where there were some: that would open the server.
+   */
+  setApiKeys(keys: readonly (string | ApiKey)[]): void;
+  /**
+   * Replaces certificate and key for connections from now on.
+   * @throws `InvalidArgumentError` When they cannot be used, or the server does not serve HTTPS; the old ones stay.
+   */
+  setTls(tls: TlsOptions): void;
   /** Stops taking requests, lets running ones end within a bound, then closes. Later calls only shorten the bound. The model stays open. */
   close(options?: CloseOptions): Promise<void>;
   /** For further routes and plugins, before `listen`. Routes added here want an API key too. */
@@ -60,20 +74,25 @@ export function createServer(model: ServedModel, options: KvasirServerOptions = 
   const resolved = resolveOptions(options, model.engine.limits.maxLogprobs);
   const modelNames = resolved.servedModelNames ?? [model.name];
   const { metricsRegistry: registry, metricsPrefix: prefix } = resolved;
-  const metrics = new LazyMetrics(model.engine, { registry, prefix, modelName: modelNames[0]! });
+  const metrics = new LazyMetrics(model, {
+    registry,
+    prefix,
+    modelName: modelNames[0]!,
+    showTenants: !resolved.metricsWithoutKey,
+  });
   const createdAt = Math.floor(Date.now() / 1000);
   const { tokenizer } = model;
   const { vocabSize } = tokenizer;
-  const { maxLogprobs, maxPrompts, maxChoices, trustRequestChatTemplate } = resolved;
   const context: ServerContext = {
     model,
     modelNames,
     createdAt,
     options: resolved,
     metrics,
+    users: new Authenticator(resolved.apiKeys),
     promptBound: new PromptBound(tokenizer, model.engine.limits.maxModelLen),
-    schemas: new RequestSchemas({ maxLogprobs, maxPrompts, maxChoices, vocabSize }),
-    templates: new RequestTemplates(model, trustRequestChatTemplate),
+    schemas: new RequestSchemas({ ...resolved, vocabSize }),
+    templates: new RequestTemplates(model, resolved),
     sampling: {
       vocabSize,
       defaults: model.defaultSampling ?? {},
@@ -104,6 +123,24 @@ class ModelServer implements KvasirServer {
     this.#stopObserving = context.model.engine.observe(context.metrics);
   }
 
+  setApiKeys(keys: readonly (string | ApiKey)[]): void {
+    checkApiKeys(keys);
+    const { users } = this.#context;
+    if (keys.length === 0 && users.hasKeys) {
+      throw new InvalidArgumentError('apiKeys', 'there is no API key in the new list, expected at least one');
+    }
+    users.replace(keys);
+  }
+
+  setTls(tls: TlsOptions): void {
+    const { server } = this.fastify;
+    if (!(server instanceof TlsServer)) {
+      throw new InvalidArgumentError('tls', 'the server does not serve HTTPS, so it has no certificate to replace');
+    }
+    checkTls(tls);
+    server.setSecureContext(toSecureContext(tls));
+  }
+
   get address(): ServerAddress | undefined {
     return this.#address;
   }
@@ -115,7 +152,12 @@ class ModelServer implements KvasirServer {
       throw toListenError(cause, host, port);
     }
     const bound = this.fastify.server.address() as AddressInfo;
-    this.#address = { host, port: bound.port, url: `http://${host.includes(':') ? `[${host}]` : host}:${bound.port}` };
+    const scheme = this.#context.options.tls === undefined ? 'http' : 'https';
+    this.#address = {
+      host,
+      port: bound.port,
+      url: `${scheme}://${host.includes(':') ? `[${host}]` : host}:${bound.port}`,
+    };
     this.#lifecycle.advance('ready');
     this.#metricsTimer = setTimeout(() => void this.#context.metrics.load(), METRICS_LOAD_DELAY_MS).unref();
     return this.#address;

@@ -7,12 +7,17 @@ export {
 } from './create-server.js';
 export type { ErrorBody } from './error-mapping.js';
 export { ListenError, RequestError, type RequestErrorCode } from './errors.js';
+export type { ApiKey } from './http/authentication.js';
+export type { TlsOptions } from './http/tls-options.js';
 export type {
   EngineNumbers,
   FinishedRequest,
+  KvCacheLayout,
   SamplingDefaults,
   ServedEngine,
   ServedEngineObserver,
   ServedModel,
+  StepNumbers,
+  TenantNumbers,
 } from './served-model.js';
 export type { KvasirServerOptions } from './server-options.js';

@@ -2,11 +2,13 @@ import type {
   ChatTemplate,
   FinishReason,
   GenerateRequest,
+  HostTierStats,
   KvCacheEvent,
   OutputDelta,
   RequestUsage,
   SamplingParams,
   Tokenizer,
+  WaitingCounts,
 } from '@kvasir/interfaces';
 
 /** A model that can be served. An `LLM` of `@kvasir/engine` is one. */
@@ -20,11 +22,25 @@ export interface ServedModel {
   /** What the model's files ask for where a request is silent. */
   readonly defaultSampling?: SamplingDefaults | undefined;
   /** Compiles a template that a client sent, within the bounds of untrusted text. Absent: such templates are refused. */
-  compileChatTemplate?(source: string): Promise<ChatTemplate>;
+  compileChatTemplate?(source: string, limits?: { readonly timeoutMs: number }): Promise<ChatTemplate>;
   /** Where it runs, what memory it takes and what decides its bits, for `/server_info`. Nothing secret. */
   readonly device?: object | undefined;
   readonly memory?: object | undefined;
   readonly numericsId?: string | undefined;
+  /** How its KV cache is laid out, for `/metrics`. */
+  readonly kvCacheConfig?: KvCacheLayout | undefined;
+}
+
+/** How a KV cache is laid out. */
+export interface KvCacheLayout {
+  /** Tokens a block. */
+  readonly blockSize: number;
+  /** Blocks of the host tier; 0 without one. */
+  readonly numHostBlocks: number;
+  readonly dtype: string;
+  /** Of the pool, without the host tier. */
+  readonly sizeBytes: number;
+  readonly enablePrefixCaching: boolean;
 }
 
 /** Sampling fields for which a model's files may have values of their own. */
@@ -70,7 +86,7 @@ export interface ServedEngine {
   observe(observer: ServedEngineObserver): () => void;
 }
 
-/** Numbers of a {@link ServedEngine}: gauges as of now, counters since it was loaded. */
+/** Numbers of a {@link ServedEngine}: gauges as of now, counters since it was loaded. What is absent is nothing. */
 export interface EngineNumbers {
   readonly numRunning: number;
   readonly numWaiting: number;
@@ -87,12 +103,44 @@ export interface EngineNumbers {
   readonly prefixHitTokens: number;
   /** Requests that ended, by reason. */
   readonly finished: Readonly<Record<FinishReason, number>>;
+  readonly waitingByReason?: WaitingCounts;
+  readonly numCachedBlocks?: number;
+  readonly numPinnedBlocks?: number;
+  readonly numEvictedBlocks?: number;
+  readonly hostTier?: HostTierStats | null;
+  readonly numSteps?: number;
+  readonly numFailedSteps?: number;
+  readonly numDeadlinesExceeded?: number;
+  /** By name, `''` for requests that name none. */
+  readonly tenants?: ReadonlyMap<string, TenantNumbers>;
+}
+
+/** Counters of one tenant. */
+export interface TenantNumbers {
+  readonly numRequests: number;
+  readonly numFinished: number;
+  readonly promptTokens: number;
+  readonly cachedPromptTokens: number;
+  readonly generationTokens: number;
+}
+
+/** One step that has a result. */
+export interface StepNumbers {
+  readonly numTokens: number;
+  /** Submission to result. */
+  readonly elapsedMs?: number;
+  /** In the backend. */
+  readonly computeMs?: number;
 }
 
 /** One request that ended. Intervals are `undefined` where a stage was not reached. */
 export interface FinishedRequest {
   readonly usage: RequestUsage;
   readonly maxTokens: number;
+  /** Choices returned. Default 1. */
+  readonly numChoices?: number;
+  /** Output tokens of its longest sequence. Default: all of them. */
+  readonly longestOutput?: number;
   /** Arrival to first step. */
   readonly queueMs: number | undefined;
   /** First step to first token. */
@@ -112,7 +160,7 @@ export interface ServedEngineObserver {
   /** From the tokens of one step to those of the next, of one request. */
   onInterToken?(ms: number): void;
   /** After each step that has a result. */
-  onStep?(step: { readonly numTokens: number }): void;
+  onStep?(step: StepNumbers): void;
   /** After each request's end. */
   onFinish?(request: FinishedRequest): void;
 }

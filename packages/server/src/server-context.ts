@@ -3,6 +3,7 @@ import type { GenerateRequest } from '@kvasir/interfaces';
 import { RequestError } from './errors.js';
 import { Generation } from './generation.js';
 import type { AccessRecord } from './http/access-log.js';
+import type { Authenticator } from './http/authentication.js';
 import type { LazyMetrics } from './metrics/lazy-metrics.js';
 import { quote } from './requests/describe-value.js';
 import type { PromptBound } from './requests/prompt-bound.js';
@@ -21,6 +22,8 @@ export interface ServerContext {
   readonly createdAt: number;
   readonly options: ResolvedServerOptions;
   readonly metrics: LazyMetrics;
+  /** Checks API keys, which may be replaced while the server runs. */
+  readonly users: Authenticator;
   readonly promptBound: PromptBound;
   readonly schemas: RequestSchemas;
   readonly templates: RequestTemplates;
@@ -61,7 +64,7 @@ export function startGeneration(
   { names, response, access }: GenerationClient,
 ): Generation {
   if (response.destroyed) throw new RequestError('ERR_GENERATION_ABORTED', 'the client is gone');
-  const generation = new Generation(context.model.engine, requests, {
+  const generation = new Generation(context.model.engine, ofTenant(requests, access.tenant, context.options), {
     names,
     arrivalMs: access.arrivedAt,
     onFirstToken: () => {
@@ -77,4 +80,18 @@ export function startGeneration(
   });
   context.generations.set(generation, closed);
   return generation;
+}
+
+/** The name of the API key is the tenant; with `isolateTenants` it keeps cached prefixes apart too. */
+function ofTenant(
+  requests: readonly GenerateRequest[],
+  tenant: string | undefined,
+  { isolateTenants }: ResolvedServerOptions,
+): readonly GenerateRequest[] {
+  if (tenant === undefined) return requests;
+  return requests.map((request) => ({
+    ...request,
+    tenant,
+    ...(isolateTenants ? { cacheSalt: `${tenant}\n${request.cacheSalt ?? ''}` } : {}),
+  }));
 }

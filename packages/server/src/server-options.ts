@@ -1,14 +1,27 @@
-import { InvalidArgumentError } from '@kvasir/interfaces';
+import { InvalidArgumentError, SAMPLING_LIMITS } from '@kvasir/interfaces';
 import type { FastifyBaseLogger, FastifyServerOptions } from 'fastify';
 import type { Registry } from 'prom-client';
+import type { ApiKey } from './http/authentication.js';
+import { checkTls, type TlsOptions } from './http/tls-options.js';
 import { closestName } from './requests/closest-name.js';
 
 /** Options of `createServer`. */
 export interface KvasirServerOptions {
   /** Names that clients may ask for; answers use the first unless a client asked for another. Default: the model's own. */
   readonly servedModelNames?: readonly string[];
-  /** Keys of which every route but `/health` and `/ready` wants one. Default: none, everyone is let in. */
-  readonly apiKeys?: readonly string[];
+  /**
+   * Keys of which every route but `/health`, `/ready` and `/ping` wants one. The name of a key is the tenant of its requests.
+   * Default: none, everyone is let in.
+   */
+  readonly apiKeys?: readonly (string | ApiKey)[];
+  /** Cached prefixes are not shared between tenants. Default `false`. */
+  readonly isolateTenants?: boolean;
+  /** Serves `/metrics` without a key, then without the names of tenants. Default `false`. */
+  readonly metricsWithoutKey?: boolean;
+  /** Origins whose pages may call the server: exact ones, or `*` for all. Default: none. */
+  readonly corsOrigins?: readonly string[];
+  /** Serves HTTPS. Default: HTTP. */
+  readonly tls?: TlsOptions;
   /** Key of `/reset_prefix_cache`, `/abort_requests`, `/server_info` and `/kv_events`. Default: none, and they are not served. */
   readonly adminKey?: string;
   /** Renders templates that clients send as `chat_template`. Default `false`: they are refused. */
@@ -19,6 +32,13 @@ export interface KvasirServerOptions {
   readonly maxPrompts?: number;
   /** Most choices (`n`, `best_of`) of one prompt. Default 128. */
   readonly maxChoices?: number;
+  /** Most entries of `logit_bias`. Default, and at most, 2048. */
+  readonly maxLogitBias?: number;
+  /** Most stop strings, and most UTF-16 code units of one. Default 64 and 1024. */
+  readonly maxStopStrings?: number;
+  readonly maxStopLength?: number;
+  /** A client's chat template may take this long to compile and to render. Default 100. */
+  readonly templateTimeoutMs?: number;
   /** Longest body. Default 16 MiB. */
   readonly maxBodyBytes?: number;
   /** Longest request line and headers together. Default 16 KiB. */
@@ -29,13 +49,19 @@ export interface KvasirServerOptions {
   readonly requestTimeoutMs?: number;
   /** An idle connection is closed after this time. Default 72,000. */
   readonly keepAliveTimeoutMs?: number;
-  /** A streaming client that takes nothing for this long is dropped. Default 60,000. */
+  /** A client that takes nothing of its answer for this long is dropped. Default 60,000. */
   readonly stallTimeoutMs?: number;
+  /** Bytes of a stream that wait for a slow client; one that falls further behind is dropped. Default 16 MiB. */
+  readonly maxUnsentBytes?: number;
+  /** Most connections at a time; further ones are closed at once. Default 16,384. */
+  readonly maxConnections?: number;
   /** Where metrics go. Default: a registry of the server's own. */
   readonly metricsRegistry?: Registry;
   /** Before the colon of every metric. Default `vllm`, so that its dashboards work. */
   readonly metricsPrefix?: string;
-  /** `true`, pino's options, or a pino instance. Default: quiet. Prompts and outputs are never logged. */
+  /** Prompts are part of the log. Default `false`: neither prompts nor outputs are. */
+  readonly logPrompts?: boolean;
+  /** `true`, pino's options, or a pino instance. Default: quiet. */
   readonly logger?: boolean | Exclude<FastifyServerOptions['logger'], boolean | undefined> | FastifyBaseLogger;
   /** What `/version` says. Default: the version of this package. */
   readonly version?: string;
@@ -43,25 +69,51 @@ export interface KvasirServerOptions {
   readonly now?: () => number;
 }
 
-type Optional = 'servedModelNames' | 'adminKey' | 'metricsRegistry' | 'version';
+type Optional = 'servedModelNames' | 'adminKey' | 'metricsRegistry' | 'tls' | 'version';
 
 /** {@link KvasirServerOptions} with defaults filled in. */
 export type ResolvedServerOptions = Required<Omit<KvasirServerOptions, Optional>> & Pick<KvasirServerOptions, Optional>;
 
 const DEFAULTS: Required<Omit<KvasirServerOptions, Optional | 'maxLogprobs'>> = {
   apiKeys: [],
+  isolateTenants: false,
+  metricsWithoutKey: false,
+  corsOrigins: [],
   trustRequestChatTemplate: false,
   maxPrompts: 128,
   maxChoices: 128,
+  maxLogitBias: SAMPLING_LIMITS.logitBias,
+  maxStopStrings: 64,
+  maxStopLength: 1024,
+  templateTimeoutMs: 100,
   maxBodyBytes: 16 << 20,
   maxHeaderBytes: 16 << 10,
   maxJsonDepth: 32,
   requestTimeoutMs: 60_000,
   keepAliveTimeoutMs: 72_000,
   stallTimeoutMs: 60_000,
+  maxUnsentBytes: 16 << 20,
+  maxConnections: 16_384,
   metricsPrefix: 'vllm',
+  logPrompts: false,
   logger: false,
   now: () => performance.now(),
+};
+
+/** Largest value of a timer. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+
+/** Largest value of each number that has one. */
+const MAXIMUMS: Partial<Record<keyof KvasirServerOptions, number>> = {
+  maxLogitBias: SAMPLING_LIMITS.logitBias,
+  maxBodyBytes: 1 << 30,
+  maxHeaderBytes: 1 << 24,
+  maxJsonDepth: 1024,
+  maxUnsentBytes: 1 << 30,
+  templateTimeoutMs: 10_000,
+  requestTimeoutMs: MAX_TIMEOUT_MS,
+  keepAliveTimeoutMs: MAX_TIMEOUT_MS,
+  stallTimeoutMs: MAX_TIMEOUT_MS,
 };
 
 /** Smallest value of each number. */
@@ -69,12 +121,18 @@ const MINIMUMS = {
   maxLogprobs: 0,
   maxPrompts: 1,
   maxChoices: 1,
+  maxLogitBias: 0,
+  maxStopStrings: 0,
+  maxStopLength: 1,
+  templateTimeoutMs: 1,
   maxBodyBytes: 1,
   maxHeaderBytes: 1,
   maxJsonDepth: 1,
   requestTimeoutMs: 0,
   keepAliveTimeoutMs: 0,
   stallTimeoutMs: 1,
+  maxUnsentBytes: 1,
+  maxConnections: 1,
 } as const satisfies Partial<Record<keyof KvasirServerOptions, number>>;
 
 /**
@@ -82,7 +140,15 @@ const MINIMUMS = {
  * @throws `InvalidArgumentError` Naming an option that is unknown or unusable.
  */
 export function resolveOptions(options: KvasirServerOptions, engineMaxLogprobs: number): ResolvedServerOptions {
-  const known = [...Object.keys(DEFAULTS), 'maxLogprobs', 'servedModelNames', 'adminKey', 'metricsRegistry', 'version'];
+  const known = [
+    ...Object.keys(DEFAULTS),
+    'maxLogprobs',
+    'servedModelNames',
+    'adminKey',
+    'metricsRegistry',
+    'tls',
+    'version',
+  ];
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue;
     const closest = closestName(name, known);
@@ -93,14 +159,15 @@ export function resolveOptions(options: KvasirServerOptions, engineMaxLogprobs: 
   const resolved: ResolvedServerOptions = { ...DEFAULTS, maxLogprobs: engineMaxLogprobs, ...given };
   for (const [name, minimum] of Object.entries(MINIMUMS)) {
     const value = resolved[name as keyof typeof MINIMUMS];
-    if (Number.isSafeInteger(value) && value >= minimum) continue;
-    throw new InvalidArgumentError(
-      name,
-      `server option ${name} is ${value}, expected an integer of at least ${minimum}`,
-    );
+    const maximum = MAXIMUMS[name as keyof typeof MINIMUMS];
+    if (Number.isSafeInteger(value) && value >= minimum && value <= (maximum ?? value)) continue;
+    const range = maximum === undefined ? `of at least ${minimum}` : `from ${minimum} to ${maximum}`;
+    throw new InvalidArgumentError(name, `server option ${name} is ${value}, expected an integer ${range}`);
   }
+  if (resolved.tls !== undefined) checkTls(resolved.tls);
   requireNames('servedModelNames', resolved.servedModelNames);
-  requireNames('apiKeys', resolved.apiKeys);
+  checkApiKeys(resolved.apiKeys);
+  checkOrigins(resolved.corsOrigins);
   requireNames('adminKey', resolved.adminKey === undefined ? undefined : [resolved.adminKey]);
   if (resolved.servedModelNames?.length === 0) {
     throw new InvalidArgumentError(
@@ -115,6 +182,37 @@ export function resolveOptions(options: KvasirServerOptions, engineMaxLogprobs: 
     );
   }
   return { ...resolved, maxLogprobs: Math.min(resolved.maxLogprobs, engineMaxLogprobs) };
+}
+
+/**
+ * Refuses blank keys and unusable names.
+ * @throws `InvalidArgumentError` Without repeating a key.
+ */
+export function checkApiKeys(keys: readonly (string | ApiKey)[]): void {
+  requireNames(
+    'apiKeys',
+    keys.map((entry) => (typeof entry === 'string' ? entry : entry?.key)),
+  );
+  for (const entry of keys) {
+    const name = typeof entry === 'string' ? undefined : entry.name;
+    if (name === undefined || /^[\w.@-]{1,64}$/.test(name)) continue;
+    throw new InvalidArgumentError(
+      'apiKeys',
+      `server option apiKeys names a key '${name}', expected 1 to 64 letters, digits and _ . @ -`,
+    );
+  }
+}
+
+/** An origin with a path or a slash at its end would never match. */
+function checkOrigins(origins: readonly string[]): void {
+  for (const origin of origins) {
+    const isOrigin = origin === '*' || (URL.canParse(origin) && new URL(origin).origin === origin);
+    if (isOrigin) continue;
+    throw new InvalidArgumentError(
+      'corsOrigins',
+      `server option corsOrigins has '${origin}', expected an origin like https://app.example or *`,
+    );
+  }
 }
 
 /** Blank keys would let everyone in who sends a blank one. Values are not repeated: they may be secrets. */

@@ -1,4 +1,3 @@
-import { Registry } from 'prom-client';
 import { describe, expect, test } from 'vitest';
 import manifest from '../package.json' with { type: 'json' };
 import { createServer, type KvasirServerOptions } from '../src/index.js';
@@ -98,96 +97,25 @@ describe('tokens', () => {
   });
 });
 
-describe('metrics', () => {
-  test('carry vLLM’s names, types and labels, also for what happened before the first scrape', async () => {
-    const { url } = await startServer({ reply: () => 'abc' });
-    await postOk(`${url}/v1/completions`, { prompt: 'xy' });
-    const response = await fetch(`${url}/metrics`);
-    expect(response.headers.get('content-type')).toContain('text/plain');
-    const text = await response.text();
-    for (const [name, type] of [
-      ['num_requests_running', 'gauge'],
-      ['num_requests_waiting', 'gauge'],
-      ['kv_cache_usage_perc', 'gauge'],
-      ['cache_config_info', 'gauge'],
-      ['prefix_cache_queries_total', 'counter'],
-      ['prefix_cache_hits_total', 'counter'],
-      ['num_preemptions_total', 'counter'],
-      ['prompt_tokens_total', 'counter'],
-      ['prompt_tokens_cached_total', 'counter'],
-      ['generation_tokens_total', 'counter'],
-      ['request_success_total', 'counter'],
-      ['time_to_first_token_seconds', 'histogram'],
-      ['inter_token_latency_seconds', 'histogram'],
-      ['request_time_per_output_token_seconds', 'histogram'],
-      ['e2e_request_latency_seconds', 'histogram'],
-      ['request_queue_time_seconds', 'histogram'],
-      ['request_inference_time_seconds', 'histogram'],
-      ['request_prefill_time_seconds', 'histogram'],
-      ['request_decode_time_seconds', 'histogram'],
-      ['iteration_tokens_total', 'histogram'],
-      ['request_prompt_tokens', 'histogram'],
-      ['request_generation_tokens', 'histogram'],
-      ['request_max_num_generation_tokens', 'histogram'],
-      ['request_prefill_kv_computed_tokens', 'histogram'],
-      ['request_params_max_tokens', 'histogram'],
-      ['request_params_n', 'histogram'],
-    ]) {
-      expect(text).toContain(`# TYPE vllm:${name} ${type}\n`);
-    }
-    const labels = 'model_name="fake",engine="0"';
-    expect(text).toContain(`vllm:prompt_tokens_total{${labels}} 3\n`);
-    expect(text).toContain(`vllm:generation_tokens_total{${labels}} 4\n`);
-    expect(text).toContain(`vllm:request_success_total{${labels},finished_reason="stop"} 1\n`);
-    expect(text).toContain(`vllm:request_success_total{${labels},finished_reason="error"} 0\n`);
-    expect(text).toContain(`vllm:time_to_first_token_seconds_sum{${labels}} 0.005\n`);
-    expect(text).toContain(`vllm:inter_token_latency_seconds_count{${labels}} 3\n`);
-    expect(text).toContain(`vllm:e2e_request_latency_seconds_bucket{le="0.3",${labels}} 1\n`);
-    expect(text).toContain(`vllm:request_decode_time_seconds_sum{${labels}} 0.02\n`);
-    expect(text).toContain(`vllm:request_params_max_tokens_bucket{le="20",${labels}} 1\n`);
-    expect(text).toContain(`vllm:request_params_max_tokens_bucket{le="10",${labels}} 0\n`);
-    expect(text).toContain('vllm:cache_config_info{engine="0",num_gpu_blocks="4096"} 1\n');
-  });
-
-  test('go to an injected registry, under a prefix of choice', async () => {
-    const metricsRegistry = new Registry();
-    const { url } = await startServer({}, { metricsRegistry, metricsPrefix: 'mine', servedModelNames: ['m'] });
-    await fetch(`${url}/metrics`);
-    expect(await metricsRegistry.metrics()).toContain('mine:num_requests_running{model_name="m",engine="0"} 0');
-  });
-
-  test('are not kept for ever by a server that never listens and is never scraped', async () => {
-    const metricsRegistry = new Registry();
-    const server = createServer(new FakeModel({ reply: () => 'y', maxModelLen: 5000 }), { metricsRegistry });
-    const ask = (max_tokens: number) =>
-      server.fastify.inject({
-        method: 'POST',
-        url: '/v1/completions',
-        payload: { prompt: 'x', max_tokens, ignore_eos: true },
-      });
-    await ask(3);
-    expect(metricsRegistry.getMetricsAsArray()).toEqual([]);
-    await ask(4000);
-    await expect.poll(() => metricsRegistry.getMetricsAsArray().length).toBeGreaterThan(0);
-    const text = await metricsRegistry.metrics();
-    expect(text).toContain('vllm:generation_tokens_total{model_name="fake",engine="0"} 4003');
-    expect(text).toMatch(/vllm:time_to_first_token_seconds_count\{[^}]*\} 2\n/);
-    await server.close();
-  });
-
-  test('scraping twice counts nothing twice', async () => {
-    const { url } = await startServer({ reply: () => 'abc' });
-    await postOk(`${url}/v1/completions`, { prompt: 'xy' });
-    const scrape = async () => (await fetch(`${url}/metrics`)).text();
-    expect(await scrape()).toBe(await scrape());
-  });
-});
-
 describe('options', () => {
   test.each([
     [{ maxLogprob: 3 }, 'server option maxLogprob is not known; did you mean maxLogprobs?'],
-    [{ maxBodyBytes: 0 }, 'server option maxBodyBytes is 0, expected an integer of at least 1'],
+    [{ maxBodyBytes: 0 }, 'server option maxBodyBytes is 0, expected an integer from 1 to 1073741824'],
     [{ apiKeys: ['secret', ' '] }, 'server option apiKeys has a blank entry, expected text; remove it'],
+    [
+      { apiKeys: [{ key: 'k', name: 'a b' }] },
+      "server option apiKeys names a key 'a b', expected 1 to 64 letters, digits and _ . @ -",
+    ],
+    [{ maxLogitBias: 4096 }, 'server option maxLogitBias is 4096, expected an integer from 0 to 2048'],
+    [
+      { stallTimeoutMs: 2 ** 31 },
+      'server option stallTimeoutMs is 2147483648, expected an integer from 1 to 2147483647',
+    ],
+    [
+      { corsOrigins: ['https://a.example/'] },
+      "server option corsOrigins has 'https://a.example/', expected an origin like https://app.example or *",
+    ],
+    [{ tls: { cert: 'x', key: 'y' } }, 'certificate and key cannot be used ('],
     [{ servedModelNames: [] }, 'server option servedModelNames is empty, expected a name or none'],
     [{ metricsPrefix: 'a:b' }, "server option metricsPrefix is 'a:b', expected letters, digits and underscores"],
   ])('%j are refused', (options, message) => {

@@ -16,7 +16,7 @@ import { completeSampling, type SamplingOptions, withDefaults } from '../samplin
 import { type CallOptions, readCallOptions } from './call-options.js';
 import { type Completion, complete } from './completion.js';
 import { type LoadOptions, resolveSizes } from './load-options.js';
-import { type OpenedEngine, openEngine } from './open-engine.js';
+import { type KvCacheConfig, type OpenedEngine, openEngine } from './open-engine.js';
 
 /** Text, or token ids taken as they are. */
 export type Prompt = string | ArrayLike<number>;
@@ -33,6 +33,7 @@ export class LLM {
   /** `undefined` for a model without one. */
   readonly chatTemplate: ChatTemplate | undefined;
   readonly memory: MemoryReport;
+  readonly kvCacheConfig: KvCacheConfig;
   readonly device: DeviceInfo;
   /** Names everything that decides bits. */
   readonly numericsId: string;
@@ -52,6 +53,7 @@ export class LLM {
     this.tokenizer = opened.tokenizer;
     this.chatTemplate = chatTemplate;
     this.memory = opened.memory;
+    this.kvCacheConfig = opened.kvCacheConfig;
     this.device = opened.session.info.device;
     this.numericsId = opened.session.info.numericsId;
     this.defaultSampling = generationConfig === 'vllm' ? {} : description.generation.sampling;
@@ -113,8 +115,11 @@ export class LLM {
    * Compiles a template from somebody who is not trusted: shorter, and with a tenth of the time of the model's own.
    * @throws `ChatTemplateError` If it is too long or does not parse.
    */
-  compileChatTemplate(source: string): Promise<ChatTemplate> {
-    return loadChatTemplate(source, { ...tokenTexts(this.tokenizer), limits: REQUEST_TEMPLATE_LIMITS });
+  compileChatTemplate(source: string, limits: { readonly timeoutMs?: number } = {}): Promise<ChatTemplate> {
+    return loadChatTemplate(source, {
+      ...tokenTexts(this.tokenizer),
+      limits: { ...REQUEST_TEMPLATE_LIMITS, ...limits },
+    });
   }
 
   /**

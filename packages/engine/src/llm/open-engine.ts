@@ -1,4 +1,4 @@
-import type { Session, SessionOptions, Tokenizer } from '@kvasir/interfaces';
+import type { KvCacheDtype, Session, SessionOptions, Tokenizer } from '@kvasir/interfaces';
 import type { ModelDescription } from '@kvasir/model';
 import { createScheduler } from '@kvasir/scheduler';
 import { loadTokenizer } from '@kvasir/tokenizer';
@@ -14,6 +14,20 @@ export interface OpenedEngine {
   readonly session: Session;
   readonly tokenizer: Tokenizer;
   readonly memory: MemoryReport;
+  readonly kvCacheConfig: KvCacheConfig;
+}
+
+/** How the KV cache of a loaded model is laid out. */
+export interface KvCacheConfig {
+  /** Tokens a block. */
+  readonly blockSize: number;
+  readonly numBlocks: number;
+  /** Blocks of the host tier; 0 without one. */
+  readonly numHostBlocks: number;
+  readonly dtype: KvCacheDtype;
+  /** Of the pool, without the host tier. */
+  readonly sizeBytes: number;
+  readonly enablePrefixCaching: boolean;
 }
 
 /** Settles every limit from headers alone, then loads weights and tokenizer side by side. */
@@ -54,7 +68,15 @@ export async function openEngine(
     drawSeed: options.seed === undefined ? drawRandomSeed : seedSequence(BigInt(options.seed)),
   });
   if (loadCosts !== undefined) engine.observe(loadCosts);
-  return { engine, session, tokenizer, memory: settled.memory };
+  const kvCacheConfig: KvCacheConfig = {
+    blockSize: kvCache.blockSize,
+    numBlocks: kvCache.numBlocks,
+    numHostBlocks: settled.session.hostTier?.numBlocks ?? 0,
+    dtype: session.info.plan.kvCacheDtype,
+    sizeBytes: settled.memory.kvCacheBytes,
+    enablePrefixCaching: options.enablePrefixCaching ?? true,
+  };
+  return { engine, session, tokenizer, memory: settled.memory, kvCacheConfig };
 }
 
 /** If one of them fails the other is not left behind. */

@@ -28,6 +28,8 @@ export class RunningRequest {
   maker!: ChoiceMaker;
   readonly tenant: TenantCounters;
   completionTokens = 0;
+  /** Output tokens of its longest sequence so far. */
+  longestOutput = 0;
   /** Prompt tokens that the first sequence found in the prefix cache. */
   cachedTokens = 0;
   finishReason: FinishReason | undefined;

@@ -1,21 +1,42 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { RequestError } from '../errors.js';
 
+/** A key, and whose it is. */
+export interface ApiKey {
+  readonly key: string;
+  /** Tenant of the requests that carry it. Default: none. */
+  readonly name?: string | undefined;
+}
+
+interface KnownKey {
+  readonly hash: Buffer;
+  readonly name: string | undefined;
+}
+
 /**
  * Checks `Authorization: Bearer KEY` against keys that are held as hashes only.
  * Time does not depend on which key matches or where a wrong one differs.
  */
 export class Authenticator {
-  readonly #hashes: readonly Buffer[];
+  #keys: readonly KnownKey[];
 
   /** @param keys - None: everyone is let in. */
-  constructor(keys: readonly string[]) {
-    this.#hashes = keys.map(sha256);
+  constructor(keys: readonly (string | ApiKey)[]) {
+    this.#keys = keys.map(toKnownKey);
   }
 
-  /** @throws {@link RequestError} `ERR_UNAUTHORIZED`. */
-  check(authorization: string | undefined): void {
-    if (this.#hashes.length === 0) return;
+  get hasKeys(): boolean {
+    return this.#keys.length > 0;
+  }
+
+  /** From now on these keys are the ones. */
+  replace(keys: readonly (string | ApiKey)[]): void {
+    this.#keys = keys.map(toKnownKey);
+  }
+
+  /** @returns Name of the key. @throws {@link RequestError} `ERR_UNAUTHORIZED`. */
+  check(authorization: string | undefined): string | undefined {
+    if (this.#keys.length === 0) return undefined;
     if (authorization === undefined) {
       throw new RequestError('ERR_UNAUTHORIZED', 'no API key; send it as the header Authorization: Bearer KEY');
     }
@@ -25,11 +46,19 @@ export class Authenticator {
       throw new RequestError('ERR_UNAUTHORIZED', 'the Authorization header is not of the form Bearer KEY; send it so');
     }
     const presented = sha256(authorization.slice(separator + 1).trim());
-    let matches = 0;
-    for (const hash of this.#hashes) matches |= Number(timingSafeEqual(hash, presented));
-    if (matches === 0)
+    let match: KnownKey | undefined;
+    for (const key of this.#keys) {
+      if (timingSafeEqual(key.hash, presented)) match = key;
+    }
+    if (match === undefined)
       throw new RequestError('ERR_UNAUTHORIZED', 'the API key is not valid; send one the server was started with');
+    return match.name;
   }
+}
+
+function toKnownKey(entry: string | ApiKey): KnownKey {
+  const { key, name } = typeof entry === 'string' ? { key: entry, name: undefined } : entry;
+  return { hash: sha256(key), name };
 }
 
 function sha256(text: string): Buffer {

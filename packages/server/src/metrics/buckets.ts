@@ -27,3 +27,11 @@ export function tokenBuckets(max: number): readonly number[] {
   }
   return buckets;
 }
+
+/** Steps, seconds. */
+export const STEP_SECONDS_BUCKETS: readonly number[] = [
+  0.001, 0.002, 0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2, 5,
+];
+
+/** HTTP requests, seconds: those of FastAPI's instrumentator. */
+export const HTTP_BUCKETS: readonly number[] = [0.1, 0.5, 1];

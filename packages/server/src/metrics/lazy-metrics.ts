@@ -1,6 +1,8 @@
 import type { Registry } from 'prom-client';
-import type { FinishedRequest, ServedEngine, ServedEngineObserver } from '../served-model.js';
-import { PrometheusMetrics } from './prometheus-metrics.js';
+import type { FinishedRequest, ServedModel, StepNumbers } from '../served-model.js';
+import type { AnsweredRequest } from './http-series.js';
+import { type MetricsObserver, PrometheusMetrics } from './prometheus-metrics.js';
+import { ServerMeters } from './server-meters.js';
 
 /** Options of {@link LazyMetrics}. */
 export interface LazyMetricsOptions {
@@ -8,6 +10,7 @@ export interface LazyMetricsOptions {
   readonly registry: Registry | undefined;
   readonly prefix: string;
   readonly modelName: string;
+  readonly showTenants: boolean;
 }
 
 /** Text of a scrape. */
@@ -16,8 +19,6 @@ export interface Scrape {
   readonly text: string;
 }
 
-type Observer = Required<ServedEngineObserver>;
-
 /** Events that are kept at most while nobody has asked for prom-client: a server that never listens would keep them all. */
 const MAX_PENDING = 4096;
 
@@ -25,15 +26,17 @@ const MAX_PENDING = 4096;
  * Metrics that load prom-client (about 20 ms) only when it is first needed, so that a cold start does not wait for it.
  * What happens before is kept and replayed.
  */
-export class LazyMetrics implements Observer {
-  readonly #engine: ServedEngine;
+export class LazyMetrics implements MetricsObserver {
+  /** Counted here, read at each scrape. */
+  readonly meters = new ServerMeters();
+  readonly #model: ServedModel;
   readonly #options: LazyMetricsOptions;
-  #pending: ((observer: Observer) => void)[] = [];
-  #observer: Observer | undefined;
+  #pending: ((observer: MetricsObserver) => void)[] = [];
+  #observer: MetricsObserver | undefined;
   #loading: Promise<Registry> | undefined;
 
-  constructor(engine: ServedEngine, options: LazyMetricsOptions) {
-    this.#engine = engine;
+  constructor(model: ServedModel, options: LazyMetricsOptions) {
+    this.#model = model;
     this.#options = options;
   }
 
@@ -47,7 +50,7 @@ export class LazyMetrics implements Observer {
     else this.#keep((observer) => observer.onInterToken(ms));
   }
 
-  onStep(step: { readonly numTokens: number }): void {
+  onStep(step: StepNumbers): void {
     if (this.#observer !== undefined) this.#observer.onStep(step);
     else this.#keep((observer) => observer.onStep(step));
   }
@@ -55,6 +58,11 @@ export class LazyMetrics implements Observer {
   onFinish(request: FinishedRequest): void {
     if (this.#observer !== undefined) this.#observer.onFinish(request);
     else this.#keep((observer) => observer.onFinish(request));
+  }
+
+  onAnswered(answered: AnsweredRequest): void {
+    if (this.#observer !== undefined) this.#observer.onAnswered(answered);
+    else this.#keep((observer) => observer.onAnswered(answered));
   }
 
   /** Loads prom-client, once. */
@@ -69,16 +77,15 @@ export class LazyMetrics implements Observer {
     return { contentType: registry.contentType, text: await registry.metrics() };
   }
 
-  #keep(replay: (observer: Observer) => void): void {
+  #keep(replay: (observer: MetricsObserver) => void): void {
     this.#pending.push(replay);
     if (this.#pending.length === MAX_PENDING) void this.load();
   }
 
   async #load(): Promise<Registry> {
     const client = await import('prom-client');
-    const { prefix, modelName } = this.#options;
     const registry = this.#options.registry ?? new client.Registry();
-    const { observer } = new PrometheusMetrics(client, this.#engine, { registry, prefix, modelName });
+    const observer = new PrometheusMetrics(client, this.#model, { ...this.#options, registry, meters: this.meters });
     for (const replay of this.#pending) replay(observer);
     this.#pending = [];
     this.#observer = observer;

@@ -8,13 +8,15 @@ export interface RequestLimits {
   readonly vocabSize: number;
   /** Most choices, `n` and `best_of`, of one prompt. */
   readonly maxChoices: number;
+  /** Most entries of `logit_bias`. */
+  readonly maxLogitBias: number;
+  /** Most stop strings of a request, and most UTF-16 code units of one. */
+  readonly maxStopStrings: number;
+  readonly maxStopLength: number;
 }
 
 /** Most messages of a chat. */
 export const MAX_MESSAGES = 4096;
-/** Most stop strings of a request, and most UTF-16 code units of one. */
-export const MAX_STOP_STRINGS = 64;
-export const MAX_STOP_LENGTH = 1024;
 export const MAX_STOP_TOKEN_IDS = 1024;
 /** Most bad words of a request, and most UTF-16 code units of one. */
 export const MAX_BAD_WORDS = 128;

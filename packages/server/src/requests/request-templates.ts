@@ -10,12 +10,17 @@ const MAX_KEPT = 8;
 export class RequestTemplates {
   readonly #model: ServedModel;
   readonly #isTrusted: boolean;
+  readonly #timeoutMs: number;
   /** By source, the one used last at the end. */
   readonly #compiled = new Map<string, ChatTemplate>();
 
-  constructor(model: ServedModel, isTrusted: boolean) {
+  constructor(
+    model: ServedModel,
+    options: { readonly trustRequestChatTemplate: boolean; readonly templateTimeoutMs: number },
+  ) {
     this.#model = model;
-    this.#isTrusted = isTrusted;
+    this.#isTrusted = options.trustRequestChatTemplate;
+    this.#timeoutMs = options.templateTimeoutMs;
   }
 
   /**
@@ -30,7 +35,8 @@ export class RequestTemplates {
         'chat_template',
       );
     }
-    const template = this.#compiled.get(source) ?? (await this.#model.compileChatTemplate(source));
+    const template =
+      this.#compiled.get(source) ?? (await this.#model.compileChatTemplate(source, { timeoutMs: this.#timeoutMs }));
     this.#compiled.delete(source);
     this.#compiled.set(source, template);
     if (this.#compiled.size > MAX_KEPT) this.#compiled.delete(this.#compiled.keys().next().value!);

@@ -14,14 +14,7 @@ import {
 import { invalidField } from '../schema/field-errors.js';
 import type { SamplingDefaults } from '../served-model.js';
 import { tokenIdSchema } from './prompts.js';
-import {
-  MAX_BAD_WORD_LENGTH,
-  MAX_BAD_WORDS,
-  MAX_STOP_LENGTH,
-  MAX_STOP_STRINGS,
-  MAX_STOP_TOKEN_IDS,
-  type RequestLimits,
-} from './request-limits.js';
+import { MAX_BAD_WORD_LENGTH, MAX_BAD_WORDS, MAX_STOP_TOKEN_IDS, type RequestLimits } from './request-limits.js';
 
 /** Below this a temperature is greedy, as in vLLM. */
 const GREEDY_TEMPERATURE = 1e-5;
@@ -30,9 +23,10 @@ const MAX_BIAS = 100;
 const MAX_INT32 = 0x7fffffff;
 
 /** Fields of both generation routes that say how tokens are chosen. */
-export function samplingFields({ maxLogprobs, vocabSize }: RequestLimits) {
+export function samplingFields(limits: RequestLimits) {
+  const { maxLogprobs, maxLogitBias, maxStopStrings, maxStopLength, vocabSize } = limits;
   const tokenId = tokenIdSchema(vocabSize);
-  const aStop = text({ minLength: 1, maxLength: MAX_STOP_LENGTH });
+  const aStop = text({ minLength: 1, maxLength: maxStopLength });
   const fromModel = "Default: the model's own, else";
   return optionalAll({
     temperature: number({ minimum: 0, maximum: 2, description: `0 is greedy. ${fromModel} 1.` }),
@@ -61,7 +55,7 @@ export function samplingFields({ maxLogprobs, vocabSize }: RequestLimits) {
       description: 'On tokens of the output, as often as they are there. Default 0.',
     }),
     logit_bias: dictionary(number({}), {
-      maxProperties: SAMPLING_LIMITS.logitBias,
+      maxProperties: maxLogitBias,
       'x-expected': 'an object of token ids and numbers, like {"50256": -100}',
       description: 'Token id to what is added to its logit, cut to [-100, 100].',
     }),
@@ -82,7 +76,7 @@ export function samplingFields({ maxLogprobs, vocabSize }: RequestLimits) {
       description: 'The same seed gives the same tokens. Absent or -1: one is drawn, and reported in a header.',
     }),
     min_tokens: integer({ minimum: 0, description: 'EOS and stop tokens are impossible before. Default 0.' }),
-    stop: either([aStop, list(aStop, { maxItems: MAX_STOP_STRINGS, 'x-entries': 'strings' })], {
+    stop: either([aStop, list(aStop, { maxItems: maxStopStrings, 'x-entries': 'strings' })], {
       'x-expected': 'a string that is not empty',
       description: 'Where the text ends.',
     }),

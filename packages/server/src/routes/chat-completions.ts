@@ -94,12 +94,13 @@ async function complete(
 }
 
 function stream(
-  { model: { tokenizer }, options }: ServerContext,
+  context: ServerContext,
   request: FastifyRequest,
   reply: FastifyReply,
   generation: Generation,
   { id, created, model, chat, promptTokenIds, echoed }: ChatAnswer,
 ): Promise<FastifyReply> {
+  const { tokenizer } = context.model;
   const { includeUsage, continuousUsage, returnTokenIds, logprobs } = chat;
   const chunks = new ChunkWriter({ id, object: 'chat.completion.chunk', created, model, includeUsage });
   const nameOf = tokenNames(tokenizer, chat.tokensAsIds);
@@ -112,7 +113,7 @@ function stream(
     return echoed === '' ? role : role + chunks.full(index, echoed, {}, { usage: before });
   };
   return streamGeneration(request, reply, generation, {
-    stallTimeoutMs: options.stallTimeoutMs,
+    context,
     preamble: ({ usage }) => Array.from({ length: chat.n }, (_, index) => begin(index, usage)).join(''),
     frame: ([, delta]) => {
       const { index, text, finishReason } = delta;

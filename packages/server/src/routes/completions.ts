@@ -195,7 +195,7 @@ function stream(
   /** Log-probabilities of a prompt come with its first delta, whichever choice that is of. */
   const promptLogprobs: OutputDelta['promptLogprobs'][] = [];
   return streamGeneration(request, reply, generation, {
-    stallTimeoutMs: context.options.stallTimeoutMs,
+    context,
     preamble: () => '',
     frame: ([prompt, delta]) => {
       const { request: run, echoed } = runs[prompt]!;

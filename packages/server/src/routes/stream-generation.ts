@@ -3,12 +3,13 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { toWireError } from '../error-mapping.js';
 import type { Generation, PromptDelta } from '../generation.js';
 import { ClientGoneError, SSE_DONE, SseStream, sseFrame } from '../http/sse-stream.js';
+import type { ServerContext } from '../server-context.js';
 import { toUsageBody } from '../wire/usage.js';
 import { recordOutputs } from './collected-output.js';
 
 /** What differs between the streams of the two routes. */
 export interface StreamPlan {
-  readonly stallTimeoutMs: number;
+  readonly context: Pick<ServerContext, 'options' | 'metrics'>;
   /** Sent with the first chunk. */
   readonly preamble: (first: OutputDelta) => string;
   /** Chunk of a delta, `''` when it says nothing. */
@@ -32,7 +33,15 @@ export async function streamGeneration(
   const deltas = generation.deltas();
   let next = await deltas.next();
   reply.hijack();
-  const stream = new SseStream(reply.raw, reply.getHeaders() as Record<string, string>, plan.stallTimeoutMs);
+  const { options, metrics } = plan.context;
+  const stream = new SseStream(reply.raw, reply.getHeaders() as Record<string, string>, {
+    stallTimeoutMs: options.stallTimeoutMs,
+    maxUnsentBytes: options.maxUnsentBytes,
+    meters: metrics.meters,
+    onDropped: () => {
+      request.access.isSlow = true;
+    },
+  });
   const usages: RequestUsage[] = [];
   const finishReasons: FinishReason[] = [];
   let isFirst = true;
@@ -45,7 +54,7 @@ export async function streamGeneration(
       }
       const frames = (isFirst ? plan.preamble(delta) : '') + plan.frame(next.value);
       isFirst = false;
-      if (frames !== '') await stream.write(frames);
+      if (frames !== '') stream.write(frames);
     }
     recordOutputs(request.access, usages, finishReasons);
     stream.end((plan.usageFrame?.(toUsageBody(usages)) ?? '') + SSE_DONE);

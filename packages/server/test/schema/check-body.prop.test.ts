@@ -11,7 +11,15 @@ import { documentOf } from '../support/conformance.js';
 
 // The oracle is Ajv on the published document: what it accepts is accepted, and nothing else is.
 
-const schemas = new RequestSchemas({ maxLogprobs: 64, maxPrompts: 128, maxChoices: 128, vocabSize: 258 });
+const schemas = new RequestSchemas({
+  maxLogprobs: 64,
+  maxPrompts: 128,
+  maxChoices: 128,
+  vocabSize: 258,
+  maxLogitBias: 2048,
+  maxStopStrings: 64,
+  maxStopLength: 1024,
+});
 const BODIES = {
   ChatCompletionRequest: schemas.chat,
   CompletionRequest: schemas.completion,

@@ -28,9 +28,11 @@ export interface FakeModelOptions {
   readonly manual?: boolean;
   readonly defaultSampling?: SamplingDefaults;
   /** Compiles templates of clients. */
-  readonly compileChatTemplate?: (source: string) => Promise<ChatTemplate>;
+  readonly compileChatTemplate?: NonNullable<ServedModel['compileChatTemplate']>;
   /** Throws in the step that would make this output token. */
   readonly failAt?: number;
+  /** Put over the numbers of `stats()`. */
+  readonly numbers?: Partial<EngineNumbers>;
 }
 
 const BLOCK_SIZE = 4;
@@ -76,7 +78,8 @@ export class FakeModel implements ServedModel, ServedEngine {
     this.#options = options;
     this.limits = { maxModelLen: options.maxModelLen ?? 1000, maxLogprobs: 64 };
     this.defaultSampling = options.defaultSampling;
-    this.compileChatTemplate = options.compileChatTemplate ?? loadChatTemplate;
+    this.compileChatTemplate =
+      options.compileChatTemplate ?? ((source, limits) => loadChatTemplate(source, { limits: limits ?? {} }));
     this.chatTemplate = 'chatTemplate' in options ? options.chatTemplate : plainTemplate;
   }
 
@@ -129,6 +132,7 @@ export class FakeModel implements ServedModel, ServedEngine {
       prefixQueriedTokens: this.#totals.promptTokens,
       prefixHitTokens: 0,
       finished: { ...this.#finished },
+      ...this.#options.numbers,
     };
   }
 
@@ -159,7 +163,7 @@ export class FakeModel implements ServedModel, ServedEngine {
       if (sequence.ended) this.#end(id, sequence);
       else this.#numUsedBlocks += Math.ceil((sequence.request.promptTokenIds.length + sequence.numOutput) / BLOCK_SIZE);
     }
-    for (const observer of this.#observers) observer.onStep?.({ numTokens });
+    for (const observer of this.#observers) observer.onStep?.({ numTokens, elapsedMs: 30, computeMs: 20 });
     if (this.#sequences.size > 0) this.#schedule();
   }
 
@@ -169,6 +173,8 @@ export class FakeModel implements ServedModel, ServedEngine {
     const record = {
       usage: sequence.usage,
       maxTokens: sequence.request.sampling.maxTokens,
+      numChoices: sequence.request.n ?? 1,
+      longestOutput: sequence.longestOutput,
       queueMs: 1,
       prefillMs: 4,
       decodeMs: 20,
@@ -233,6 +239,10 @@ class FakeSequence implements AsyncIterable<OutputDelta> {
 
   get numOutput(): number {
     return this.#choices.reduce((sum, choice) => sum + choice.numOutput, 0);
+  }
+
+  get longestOutput(): number {
+    return Math.max(...this.#choices.map(({ numOutput }) => numOutput));
   }
 
   get ended(): boolean {
