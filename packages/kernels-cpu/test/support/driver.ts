@@ -67,6 +67,7 @@ function start({ options }: TinySession, plan: PlannedSequence, slot: number, fi
   const numGroups = options.programs[0]!.kvGroups.length;
   const perTable = Math.ceil(options.maxModelLen / options.blockSize);
   const usable = options.numBlocks - 1;
+  if (usable % 7 === 0) throw new Error(`tables would share blocks: numBlocks - 1 is ${usable}, a multiple of 7`);
   const tables = Array.from({ length: numGroups }, (_, group) =>
     Array.from({ length: perTable }, (_, i) => {
       const block = (slot * numGroups + group) * perTable + i;
