@@ -1,5 +1,6 @@
 // Sampling and log-probabilities: noise against its definition, draws against a plain oracle in double and against probabilities.
 #include <numeric>
+#include <tuple>
 
 #include "ops_check.h"
 
@@ -187,11 +188,16 @@ void large_vocabularies() {
   for (int64_t vocab : {49152, 262144})
     for (double spread : {0.05, 3.0}) {
       auto logits = random.normals(vocab, spread);
-      for (const auto& [k, top_p] : std::vector<std::pair<int32_t, float>>{{0, 1.0f}, {40, 1.0f}, {0, 0.95f}, {0, 0.3f}, {5000, 0.9f}, {static_cast<int32_t>(vocab) - 1, 1.0f}}) {
-        SampleParams p{0.8f, top_p, k, random.bits(), 77};
+      const auto size = static_cast<int32_t>(vocab);
+      std::vector<SampleParams> settings;
+      for (const auto& [k, top_p] : std::vector<std::pair<int32_t, float>>{{0, 1.0f}, {40, 1.0f}, {0, 0.95f}, {0, 0.3f}, {5000, 0.9f}, {size - 1, 1.0f}}) settings.push_back({0.8f, top_p, k, 0, 77});
+      for (const auto& [k, top_p, min_p, typical_p] : std::vector<std::tuple<int32_t, float, float, float>>{{0, 1.0f, 0.05f, 1.0f}, {0, 1.0f, 0, 0.9f}, {0, 0.9f, 0, 0.5f}, {3000, 1.0f, 0, 0.3f}, {0, 0.95f, 0.01f, 0.8f}})
+        settings.push_back({0.8f, top_p, k, 0, 77, min_p, typical_p});
+      for (SampleParams p : settings) {
+        p.seed = random.bits();
         const Drawn expected = oracle(logits, p);
         const int32_t id = draw(logits, p);
-        CHECK(id == expected.id || expected.margin < 2e-5, "V %lld k %d p %g: drew %d, expected %d (margin %g)", static_cast<long long>(vocab), k, static_cast<double>(top_p), id, expected.id, expected.margin);
+        CHECK(id == expected.id || expected.margin < 2e-5, "V %lld k %d p %g min-p %g typical %g: drew %d, expected %d (margin %g)", static_cast<long long>(vocab), p.top_k, static_cast<double>(p.top_p), static_cast<double>(p.min_p), static_cast<double>(p.typical_p), id, expected.id, expected.margin);
       }
     }
 }

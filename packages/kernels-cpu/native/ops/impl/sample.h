@@ -86,15 +86,17 @@ static float min_p_floor(const Vocabulary& v, const SampleParams& params) {
 static int32_t draw_from_top(const Vocabulary& v, const SampleParams& params, float floor, const Noise& noise, const SampleScratch& scratch) {
   int64_t count = first_candidates(v, params.top_k, scratch);
   while (logit_of(scratch.found[count - 1]) < floor) count--;
-  if (params.top_p < 1.0f || params.typical_p < 1.0f) weigh(scratch.found, count, params.temperature, v.max, scratch.weights);
   if (params.top_p < 1.0f) {
+    weigh(scratch.found, count, params.temperature, v.max, scratch.weights);
     uint64_t total = 0;
     for (int64_t i = 0; i < count; i++) total += scratch.weights[i];
     count = prefix_reaching(scratch.weights, count, 0, static_cast<double>(params.top_p) * static_cast<double>(total));
   }
   if (params.typical_p < 1.0f) {
-    const Typical typical = typical_of(scratch.found, count, v.max, params, scratch);
-    count = typical.keep(scratch.found, count);
+    const auto visit = [&](auto&& f) {
+      for_candidates(scratch.found, count, [&](int64_t i, F32x16 x) { f(x, mask_of(count - i >= 16 ? 0xffffu : (1u << (count - i)) - 1)); });
+    };
+    count = typical_of(v.max, params, scratch, visit).keep(scratch.found, count);
   }
   return draw_from(scratch.found, count, params.temperature, noise);
 }
@@ -117,10 +119,15 @@ static int32_t sample(const float* logits, int64_t vocab, const SampleParams& pa
   if (params.typical_p < 1.0f) {
     // What lies deeper weighs nothing.
     cut.logit = at_least(cut.logit, v.max - kDeepest * temperature);
-    int64_t count = collect(v, {cut.logit, 0.0f, false}, scratch.found);
-    count = up_to(cut, scratch.found, count);
-    weigh(scratch.found, count, temperature, v.max, scratch.weights);
-    typical = typical_of(scratch.found, count, v.max, params, scratch);
+    typical = typical_of(v.max, params, scratch, [&](auto&& f) {
+      for (int64_t tile = 0; tile < v.tiles; tile++) {
+        if (v.tile_max[tile] < cut.logit) continue;
+        for_tile(v, tile, [&](int64_t at, F32x16 x) {
+          const uint32_t lanes = kept_lanes(x, at, cut);
+          if (lanes != 0) f(x, mask_of(lanes));
+        });
+      }
+    });
   }
   return draw_until(v, cut, typical, temperature, noise);
 }
