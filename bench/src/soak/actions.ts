@@ -171,7 +171,8 @@ async function settle(run: () => Promise<Ended>, leave?: AbortSignal): Promise<E
     return await run();
   } catch (error) {
     if (leave?.aborted === true) return { outcome: 'left', tokens: 0 };
-    if (error instanceof HttpStatusError && error.status === 429 && Number(error.retryAfter) >= 0) {
+    const isBusy = error instanceof HttpStatusError && (error.status === 429 || error.status === 503);
+    if (isBusy && Number(error.retryAfter) >= 0) {
       return { outcome: 'busy', tokens: 0 };
     }
     return lost(error instanceof Error ? error.message : String(error));

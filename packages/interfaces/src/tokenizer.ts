@@ -111,7 +111,7 @@ export interface ChatMessage {
 /** Renders messages to the prompt text of a model. */
 export interface ChatTemplate {
   /**
-   * @throws {@link KvasirError} `ERR_CHAT_TEMPLATE` If the template refuses the messages (its own `raise_exception` text is passed on) or breaks its limits.
+   * @throws {@link KvasirError} `ERR_CHAT_TEMPLATE` If the template refuses the messages (its own `raise_exception` text is passed on) or breaks its limits; `ERR_CHAT_TEMPLATE_TIMEOUT` if it is not done in time.
    */
   render(messages: readonly ChatMessage[], options?: ChatTemplateOptions): string;
 }

@@ -51,6 +51,7 @@ const ERROR_TABLE: Readonly<Record<string, Rule>> = {
   ERR_METHOD_NOT_ALLOWED: { status: 405, code: 'method_not_allowed' },
   ERR_MEDIA_TYPE: { status: 415, code: 'unsupported_media_type' },
   ERR_QUEUE_FULL: { status: 429, code: 'queue_full', headers: RETRY_SOON },
+  ERR_CHAT_TEMPLATE_TIMEOUT: { status: 503, code: 'template_timeout', headers: RETRY_SOON },
   ERR_DRAINING: { status: 503, code: 'shutting_down', headers: RETRY_LATER },
   ERR_GENERATION_ABORTED: { status: 503, code: 'generation_aborted', headers: RETRY_LATER },
   ERR_ENGINE_CLOSED: { status: 503, code: 'engine_closed', headers: RETRY_LATER },

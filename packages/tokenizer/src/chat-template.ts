@@ -1,6 +1,6 @@
 import { createContext, runInContext } from 'node:vm';
 import type { ChatMessage, ChatTemplate, ChatTemplateOptions } from '@kvasir/interfaces';
-import { ChatTemplateError } from './errors.js';
+import { ChatTemplateError, ChatTemplateTimeoutError } from './errors.js';
 import { strftime } from './strftime.js';
 
 /** What {@link loadChatTemplate} needs besides the template. */
@@ -99,16 +99,22 @@ class BoundedTemplate implements ChatTemplate {
     const variables = { ...given, messages, add_generation_prompt: options.addGenerationPrompt ?? true };
     this.#context.render = () => this.#run(variables);
     const { timeoutMs, maxOutputLength } = this.#limits;
-    const text = failsAs(
-      'chat template failed',
-      () => runInContext('render()', this.#context, { timeout: timeoutMs }) as string,
-    );
+    const text = failsAs('chat template failed', () => this.#runWithin(timeoutMs));
     if (text.length > maxOutputLength) {
       throw new ChatTemplateError(
         `chat template produced ${text.length} characters, expected at most ${maxOutputLength}; send shorter messages`,
       );
     }
     return text;
+  }
+
+  #runWithin(timeoutMs: number): string {
+    try {
+      return runInContext('render()', this.#context, { timeout: timeoutMs }) as string;
+    } catch (cause) {
+      if ((cause as { code?: unknown }).code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw cause;
+      throw new ChatTemplateTimeoutError(timeoutMs, { cause });
+    }
   }
 }
 
@@ -131,6 +137,7 @@ function failsAs<T>(what: string, run: () => T): T {
   try {
     return run();
   } catch (cause) {
+    if (cause instanceof ChatTemplateTimeoutError) throw cause;
     if (cause instanceof Refusal) throw new ChatTemplateError(cause.message, { cause });
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new ChatTemplateError(`${what}: ${reason}`, { cause });

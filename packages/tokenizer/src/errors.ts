@@ -40,6 +40,17 @@ export class TokenIdOutOfRangeError extends KvasirError {
   }
 }
 
+/** A chat template was not done in time: it is slow, or this process got no processor. The same messages may pass another time. */
+export class ChatTemplateTimeoutError extends KvasirError {
+  constructor(timeoutMs: number, options: KvasirErrorOptions = {}) {
+    super(
+      'ERR_CHAT_TEMPLATE_TIMEOUT',
+      `the chat template was not done after ${timeoutMs} ms, the most that it may take: send the request again when the machine is less busy, or a simpler template`,
+      options,
+    );
+  }
+}
+
 /** A chat template could not be compiled, refused the messages, or broke a limit. */
 export class ChatTemplateError extends KvasirError {
   constructor(message: string, options: KvasirErrorOptions = {}) {

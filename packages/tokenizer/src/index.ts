@@ -2,6 +2,7 @@ export type { ChatTemplateLimits, LoadChatTemplateOptions } from './chat-templat
 export { loadChatTemplate } from './chat-template.js';
 export {
   ChatTemplateError,
+  ChatTemplateTimeoutError,
   InvalidVocabularyError,
   TokenIdOutOfRangeError,
   UnknownPreTokenizerError,
