@@ -9,7 +9,7 @@ import { loadTokenizer } from '@kvasir/tokenizer';
 import { RecordingScheduler } from './recording-scheduler.js';
 
 /** What the real engine and the simulated one have in common. */
-export const SIZES = {
+const SIZES = {
   maxNumSeqs: 16,
   maxNumBatchedTokens: 256,
   maxModelLen: 1024,

@@ -10,7 +10,7 @@ export interface Target {
 }
 
 /** What became of one request. */
-export interface Ended {
+interface Ended {
   readonly outcome: Outcome;
   readonly tokens: number;
   readonly why?: string;

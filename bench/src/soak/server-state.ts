@@ -14,7 +14,7 @@ export interface ServerCounters {
 }
 
 /** Reads {@link ServerState} from `/metrics`. */
-export async function readServerState(port: number): Promise<ServerState> {
+async function readServerState(port: number): Promise<ServerState> {
   const response = await fetch(`http://127.0.0.1:${port}/metrics`);
   const text = await response.text();
   return {

@@ -13,7 +13,7 @@ import { expect } from 'vitest';
 import { Device } from './device.js';
 import { Follower } from './follower.js';
 
-export const SALTS = ['', 'tenant'] as const;
+const SALTS = ['', 'tenant'] as const;
 
 /** One live sequence as anyone would describe it. */
 export interface ModelSequence {
@@ -26,7 +26,7 @@ export interface ModelSequence {
 }
 
 /** A step that has failed, which the manager has not been told yet. */
-export interface FailedStep {
+interface FailedStep {
   readonly transfers: readonly BlockTransfer[];
   readonly sequence: SequenceId | null;
 }

@@ -4,7 +4,7 @@ import type { EngineLimits } from '../engine-options.js';
 import { PromptTooLongError } from '../errors.js';
 
 /** Choices of one request, so that one request cannot be a thousand by itself. Servers set lower limits of their own. */
-export const MAX_CHOICES = 1024;
+const MAX_CHOICES = 1024;
 
 /**
  * Holds a request to the limits of its engine.

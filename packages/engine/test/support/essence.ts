@@ -58,7 +58,7 @@ export function runTogether(engine: Engine, tiny: readonly TinyRequest[]): Promi
 }
 
 /** One request after the other. */
-export async function runInTurn(engine: Engine, tiny: readonly TinyRequest[]): Promise<Joined[]> {
+async function runInTurn(engine: Engine, tiny: readonly TinyRequest[]): Promise<Joined[]> {
   const results: Joined[] = [];
   for (const each of tiny) results.push(...(await runTogether(engine, [each])));
   return results;

@@ -14,7 +14,7 @@ import {
 export type Real = KvCacheManager;
 
 /** A command on the sequence that `pick` names modulo those alive, so that a shrunk case stays valid. */
-export abstract class OnSequence implements fc.Command<Model, Real> {
+abstract class OnSequence implements fc.Command<Model, Real> {
   readonly pick: number;
   protected resolved = '';
 
@@ -344,7 +344,7 @@ export class Misuse extends OnSequence {
   }
 }
 
-export function expectUnchanged(model: Model, real: Real, code: string, misuse: () => unknown): void {
+function expectUnchanged(model: Model, real: Real, code: string, misuse: () => unknown): void {
   const before = snapshot(model, real);
   let thrown: unknown;
   try {
