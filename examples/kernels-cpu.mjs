@@ -13,10 +13,11 @@ console.log(session.info.device.device, session.info.device.kernelPath, session.
 
 const prompt = [504, 3575, 282, 4649, 314]; // "The capital of France is"
 const { SLOT_OP_FIELD: op, ROW_FIELD: row, OUTPUT_FIELD: output, TABLE_UPDATE_FIELD: table } = step;
+const off = { [op.topP]: 0x3f800000, [op.typicalP]: 0x3f800000, [op.repetitionPenalty]: 0x3f800000 }; // 1
 const lengths = { [op.historyLength]: prompt.length, [op.promptLength]: prompt.length, [op.maxLength]: 64 };
 const record = (numWords, fields) => Object.assign(new Array(numWords).fill(0), fields);
 const sections = [
-  { count: 1, words: record(step.SLOT_OP_WORDS, { ...lengths, [op.topP]: 0x3f800000 }) }, // slot 0 starts; topP is 1
+  { count: 1, words: record(step.SLOT_OP_WORDS, { ...lengths, ...off }) }, // slot 0 starts, greedy
   { count: prompt.length, words: prompt },
   { count: 1, words: record(step.ROW_WORDS, { [row.numQuery]: prompt.length }) },
   { count: 1, words: record(step.OUTPUT_WORDS, { [output.tokenIndex]: prompt.length - 1 }) },

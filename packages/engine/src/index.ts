@@ -12,7 +12,7 @@ export {
   QueueFullError,
   StepFailedError,
 } from './errors.js';
-export type { CallOptions } from './llm/call-options.js';
+export type { CallOptions, RequestExtras } from './llm/call-options.js';
 export type { Completion, CompletionChoice } from './llm/completion.js';
 export type { Prompt } from './llm/llm.js';
 export { LLM } from './llm/llm.js';

@@ -1,7 +1,7 @@
 import { type GenerateRequest, InvalidArgumentError } from '@kvasir/interfaces';
 
 /** What a request carries beside its prompt and its sampling parameters. See {@link GenerateRequest}. */
-type RequestExtras = Omit<GenerateRequest, 'requestId' | 'promptTokenIds' | 'sampling'>;
+export type RequestExtras = Omit<GenerateRequest, 'requestId' | 'promptTokenIds' | 'sampling'>;
 
 /** How one call of an {@link LLM} runs and is cancelled: the extras of a request, all optional, and a signal. */
 export type CallOptions = { readonly [K in keyof RequestExtras]?: RequestExtras[K] | undefined } & {
