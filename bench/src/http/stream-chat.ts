@@ -63,7 +63,8 @@ export function streamChat(call: ChatCall): Promise<ChatStream> {
     const sentAt = performance.now();
     const outgoing = request(
       {
-        ...(call.agent === undefined ? {} : { agent: call.agent }),
+        // By default a connection a request: some servers close those that they have answered on.
+        agent: call.agent ?? false,
         ...(call.signal === undefined ? {} : { signal: call.signal }),
         host: '127.0.0.1',
         port: call.port,
