@@ -1,9 +1,9 @@
 import type { BenchArguments } from './arguments.js';
 import { type ChatStream, streamChat } from './http/stream-chat.js';
-import { locateModel } from './peers/locate-model.js';
 import { printTable, writeReport } from './report.js';
-import { FEW_LONG, serverCommands } from './serve/commands.js';
-import { type ServerProcess, startServer } from './serve/server-process.js';
+import { FEW_LONG } from './serve/commands.js';
+import { runRounds } from './serve/run-rounds.js';
+import type { ServerProcess } from './serve/server-process.js';
 import { median, quantile } from './statistics.js';
 import { distinctMessage } from './workload.js';
 
@@ -29,21 +29,7 @@ interface StallSample {
 
 /** Streams run; then a long prompt comes. How long do they stand still, and what does the prompt lose? */
 export async function runStall(args: BenchArguments): Promise<void> {
-  const path = await locateModel(args.models[0] ?? 'smollm2-135m');
-  const servers: ServerProcess[] = [];
-  const commands = serverCommands(path, args, FEW_LONG);
-  const samples: Record<string, StallSample[]> = Object.fromEntries(commands.map(({ name }) => [name, []]));
-  try {
-    for (const command of commands) servers.push(await startServer(command));
-    for (let round = -1; round < args.rounds; round++) {
-      for (const server of servers) {
-        const sample = await measureStall(server, 1000 * (round + 2));
-        if (round >= 0) samples[server.name]?.push(sample);
-      }
-    }
-  } finally {
-    await Promise.all(servers.map((server) => server.close()));
-  }
+  const samples = await runRounds(args, FEW_LONG, (server, round) => measureStall(server, 1000 * (round + 2)));
   print(samples);
   if (!args.write) return;
   const settings = { rounds: args.rounds, threads: args.threads, streams: NUM_STREAMS, streamTokens: STREAM_TOKENS };

@@ -6,7 +6,7 @@ import { kvasirBin } from './kvasir-bin.js';
 import type { ServerCommand } from './server-process.js';
 
 /** What a server is sized for. */
-interface ServerSize {
+export interface ServerSize {
   /** Longest sequence. */
   readonly context: number;
   /** Requests side by side. */

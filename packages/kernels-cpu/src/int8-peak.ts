@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { loadAddon } from './addon.js';
 import { integer } from './check-session-options.js';
-import { nativeError } from './native-error.js';
+import { awaitNative } from './native-error.js';
 
 /** What {@link measureInt8Peak} may be told. */
 export interface Int8PeakOptions {
@@ -19,11 +19,6 @@ export async function measureInt8Peak({
   numThreads = availableParallelism(),
 }: Int8PeakOptions = {}): Promise<number | undefined> {
   integer('numThreads', numThreads, 1, 1024);
-  try {
-    const opsPerSecond = await loadAddon().measureInt8Peak(numThreads);
-    return opsPerSecond === 0 ? undefined : opsPerSecond;
-  } catch (error) {
-    const { code, message } = error as Error & { code?: string };
-    throw code === undefined ? error : nativeError(code, message);
-  }
+  const opsPerSecond = await awaitNative(() => loadAddon().measureInt8Peak(numThreads));
+  return opsPerSecond === 0 ? undefined : opsPerSecond;
 }

@@ -14,9 +14,21 @@ export function callNative<T>(call: () => T): T {
   try {
     return call();
   } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && typeof cause.code === 'string') {
-      throw nativeError(cause.code, cause.message);
-    }
-    throw cause;
+    throw ownError(cause);
   }
+}
+
+/** {@link callNative} for what the addon promises. */
+export async function awaitNative<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (cause) {
+    throw ownError(cause);
+  }
+}
+
+function ownError(cause: unknown): unknown {
+  return cause instanceof Error && 'code' in cause && typeof cause.code === 'string'
+    ? nativeError(cause.code, cause.message)
+    : cause;
 }

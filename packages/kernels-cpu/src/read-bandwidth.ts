@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { loadAddon } from './addon.js';
 import { integer } from './check-session-options.js';
-import { nativeError } from './native-error.js';
+import { awaitNative } from './native-error.js';
 
 /** What {@link measureReadBandwidth} may be told. */
 export interface ReadBandwidthOptions {
@@ -23,10 +23,5 @@ export async function measureReadBandwidth({
 }: ReadBandwidthOptions = {}): Promise<number> {
   integer('bytes', bytes, 2 ** 16, 2 ** 34);
   integer('numThreads', numThreads, 1, 1024);
-  try {
-    return await loadAddon().measureReadBandwidth(bytes, numThreads);
-  } catch (error) {
-    const { code, message } = error as Error & { code?: string };
-    throw code === undefined ? error : nativeError(code, message);
-  }
+  return await awaitNative(() => loadAddon().measureReadBandwidth(bytes, numThreads));
 }

@@ -1,20 +1,9 @@
+import { NO_SAMPLING_EXTRAS } from '@kvasir/testing';
 import { describe, expect, test } from 'vitest';
 import { expectIdle, type Json, jsonOf, post, postOk, readEvents, startServer } from './support/client.js';
 
 const reply = () => 'Hello there';
 const messages = [{ role: 'user', content: 'hi' }];
-
-/** Sampling that no test here asks for. */
-const off = {
-  minP: 0,
-  typicalP: 1,
-  repetitionPenalty: 1,
-  presencePenalty: 0,
-  frequencyPenalty: 0,
-  logitBias: new Map(),
-  allowedTokenIds: undefined,
-  badWords: [],
-};
 
 describe('a whole answer', () => {
   test('has OpenAI shape, vLLM stop_reason, and counts', async () => {
@@ -68,7 +57,7 @@ describe('a whole answer', () => {
         temperature: 1,
         topP: 1,
         topK: 0,
-        ...off,
+        ...NO_SAMPLING_EXTRAS,
         seed: 42n,
         maxTokens: 100 - 18,
         minTokens: 0,
@@ -82,7 +71,7 @@ describe('a whole answer', () => {
         temperature: 0,
         topP: 0.5,
         topK: 7,
-        ...off,
+        ...NO_SAMPLING_EXTRAS,
         seed: 2n ** 64n - 2n,
         maxTokens: 9,
         minTokens: 3,

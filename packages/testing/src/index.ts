@@ -19,6 +19,7 @@ export { countAllocations } from './heap/count-allocations.js';
 export { expectReached } from './property/expect-reached.js';
 export { fcParameters } from './property/fast-check-parameters.js';
 export {
+  NO_SAMPLING_EXTRAS,
   type SamplingExtras,
   samplingExtras,
   type TinyRequest,

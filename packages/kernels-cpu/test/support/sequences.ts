@@ -1,4 +1,4 @@
-import { samplingExtras } from '@kvasir/testing';
+import { NO_SAMPLING_EXTRAS, samplingExtras } from '@kvasir/testing';
 import fc from 'fast-check';
 import type { PlannedSequence } from './driver.js';
 
@@ -29,14 +29,7 @@ export function plainSequence(parts: Partial<PlannedSequence> & Pick<PlannedSequ
     arrival: 0,
     chunk: 1 << 20,
     drafts: [],
-    minP: 0,
-    typicalP: 1,
-    repetitionPenalty: 1,
-    presencePenalty: 0,
-    frequencyPenalty: 0,
-    logitBias: new Map(),
-    allowedTokenIds: undefined,
-    badWords: [],
+    ...NO_SAMPLING_EXTRAS,
     ...parts,
   };
 }

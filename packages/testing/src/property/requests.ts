@@ -1,16 +1,30 @@
+import type { SamplingParams } from '@kvasir/interfaces';
 import fc from 'fast-check';
 
 /** The sampling parameters besides temperature, top-k and top-p. */
-export interface SamplingExtras {
-  readonly minP: number;
-  readonly typicalP: number;
-  readonly repetitionPenalty: number;
-  readonly presencePenalty: number;
-  readonly frequencyPenalty: number;
-  readonly logitBias: ReadonlyMap<number, number>;
-  readonly allowedTokenIds: readonly number[] | undefined;
-  readonly badWords: readonly (readonly number[])[];
-}
+export type SamplingExtras = Pick<
+  SamplingParams,
+  | 'minP'
+  | 'typicalP'
+  | 'repetitionPenalty'
+  | 'presencePenalty'
+  | 'frequencyPenalty'
+  | 'logitBias'
+  | 'allowedTokenIds'
+  | 'badWords'
+>;
+
+/** All of them off, for tests that are about something else. */
+export const NO_SAMPLING_EXTRAS: SamplingExtras = {
+  minP: 0,
+  typicalP: 1,
+  repetitionPenalty: 1,
+  presencePenalty: 0,
+  frequencyPenalty: 0,
+  logitBias: new Map(),
+  allowedTokenIds: undefined,
+  badWords: [],
+};
 
 /** A request in plain numbers, for a tiny vocabulary. */
 export interface TinyRequest extends SamplingExtras {
