@@ -15,6 +15,7 @@ const flags: readonly Flag[] = [
   { kind: 'size', name: 'kv-cache-memory-bytes', description: 'Memory.', minimum: 1 },
   { kind: 'choice', name: 'dtype', description: 'Mode.', choices: ['auto', 'float32'], default: 'auto' },
   { kind: 'boolean', name: 'offline', description: 'No network.', default: false },
+  { kind: 'list', name: 'origin', aliases: ['allowed-origin'], placeholder: 'URL', description: 'An origin.' },
   { kind: 'string', name: 'config', description: 'A file.' },
 ];
 
@@ -39,7 +40,15 @@ describe('the command line', () => {
     expect((await parse(['--kv-cache-memory-bytes', '1.5G'])).values.get('kv-cache-memory-bytes')).toBe(1.5 * 2 ** 30);
   });
 
+  test('a list grows each time, and splits nothing at commas', async () => {
+    const { values } = await parse(['--origin', 'a,b', '--origin=c', '--allowed_origin', 'd']);
+    expect(values.get('origin')).toEqual(['a,b', 'c', 'd']);
+  });
+
   test.each([
+    [['--orign', 'a'], 'unknown flag --orign; did you mean --origin?'],
+    [['--origin'], '--origin: expected a value, got none'],
+    [['--origin', ' '], '--origin: expected a value, got an empty string'],
     [['--prot', '1'], 'unknown flag --prot; did you mean --port?'],
     [['--xyzzyplugh'], 'unknown flag --xyzzyplugh; see --help'],
     [['-q'], 'unknown flag -q; see --help'],
@@ -84,18 +93,27 @@ describe('other sources', () => {
   test.each(serve.help.flags.filter(({ name }) => name !== 'config'))(
     '--$name of serve has a variable and a key',
     async (flag) => {
-      const texts = { string: 'text', integer: '32', size: '64M', number: '0.5', boolean: 'true' };
+      const texts = { string: 'text', list: 'text', integer: '32', size: '64M', number: '0.5', boolean: 'true' };
       const text = flag.kind === 'choice' ? flag.choices.at(-1)! : texts[flag.kind];
       const expected = (await parseFlags([`--${flag.name}=${text}`], serve.help.flags, {}, 1)).values.get(flag.name);
       const variable = environmentName(flag);
       const fromVariable = await parseFlags([], serve.help.flags, { [variable]: text }, 1);
-      expect(fromVariable.values.get(flag.name)).toBe(expected);
+      expect(fromVariable.values.get(flag.name)).toEqual(expected);
       const path = config(`${flag.name}: ${text}\n`);
       const fromFile = await parseFlags(['--config', path], serve.help.flags, {}, 1);
-      expect(fromFile.values.get(flag.name)).toBe(expected);
+      expect(fromFile.values.get(flag.name)).toEqual(expected);
       expect(fromFile.given.has(flag.name)).toBe(true);
     },
   );
+
+  test('a list is one a line of a variable, and a list or one text of a file; the nearer source replaces it', async () => {
+    const origins = async (argv: string[], environment: NodeJS.ProcessEnv, text: string) =>
+      (await parse([...argv, '--config', config(text)], environment)).values.get('origin');
+    expect(await origins([], {}, 'origin: [a, "b,c"]\n')).toEqual(['a', 'b,c']);
+    expect(await origins([], {}, 'allowed_origin: a\n')).toEqual(['a']);
+    expect(await origins([], { KVASIR_ORIGIN: 'd\n e,f\n\n' }, 'origin: a\n')).toEqual(['d', 'e,f']);
+    expect(await origins(['--origin', 'g'], { KVASIR_ORIGIN: 'd' }, 'origin: a\n')).toEqual(['g']);
+  });
 
   test('an empty environment variable says nothing', async () => {
     expect((await parse([], { KVASIR_PORT: '' })).values.get('port')).toBe(8000);
@@ -104,6 +122,9 @@ describe('other sources', () => {
   test.each([
     ['prot: 1', "unknown key 'prot'; did you mean 'port'?"],
     ['- 1', 'expected a mapping of flag names to values at the top level'],
+    ['origin: [[a]]', "'origin' must be a string or a list of strings that is not empty"],
+    ['origin: []', "'origin' must be a string or a list of strings that is not empty"],
+    ['config: x', "unknown key 'config'"],
     ['port: [1]', "'port' must be a string, a number or a boolean"],
     ['port: many', "expected a whole number from 0 to 65535, got 'many'"],
     ['port: "1', 'not valid YAML'],
@@ -140,4 +161,5 @@ test('help shows every flag with its default and its variable', () => {
   for (const flag of flags) expect(text).toContain(`--${flag.name}`);
   expect(text).toContain('KVASIR_KV_CACHE_MEMORY_BYTES');
   expect(text).toMatch(/A port\. Default: 8000\./);
+  expect(text).toMatch(/--origin URL +An origin\. May be repeated\. Also --allowed-origin\./);
 });

@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { closestName } from './closest-name.js';
-import type { Flag, FlagValue } from './flag.js';
+import { type Flag, type FlagValue, findFlag } from './flag.js';
 import { readValue } from './read-value.js';
 import { UsageError } from './usage-error.js';
 
 /**
- * Reads flags from a YAML file: one mapping of long names (with `-` or `_`) to scalars.
- * @throws {@link UsageError} For an unreadable file, a key that is no flag, or a value that is no scalar.
+ * Reads flags from a YAML file: one mapping of long names (with `-` or `_`) to scalars, or lists of them where a flag may be repeated.
+ * @throws {@link UsageError} For an unreadable file, a key that is no flag, or a value of another kind.
  */
 export async function readConfigFile(path: string, flags: readonly Flag[]): Promise<Map<string, FlagValue>> {
   const document = await parseYaml(path);
@@ -17,7 +17,7 @@ export async function readConfigFile(path: string, flags: readonly Flag[]): Prom
   }
   for (const [key, value] of Object.entries(document)) {
     const name = key.replaceAll('_', '-');
-    const flag = flags.find((candidate) => candidate.name === name && candidate.name !== 'config');
+    const flag = name === 'config' ? undefined : findFlag(flags, name);
     if (flag === undefined) {
       const closest = closestName(
         name,
@@ -27,12 +27,23 @@ export async function readConfigFile(path: string, flags: readonly Flag[]): Prom
         `--config ${path}: unknown key '${key}'${closest === undefined ? '' : `; did you mean '${closest}'?`}`,
       );
     }
-    if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean') {
-      throw new UsageError(`--config ${path}: '${key}' must be a string, a number or a boolean`);
-    }
-    values.set(name, readValue(flag, String(value), `'${key}' in ${path}`));
+    values.set(flag.name, readEntry(flag, value, key, path));
   }
   return values;
+}
+
+function readEntry(flag: Flag, value: unknown, key: string, path: string): FlagValue {
+  const where = `'${key}' in ${path}`;
+  if (flag.kind === 'list' && Array.isArray(value)) {
+    if (value.length > 0 && value.every(isScalar)) return readValue(flag, value.join('\n'), where);
+    throw new UsageError(`--config ${path}: '${key}' must be a string or a list of strings that is not empty`);
+  }
+  if (isScalar(value)) return readValue(flag, String(value), where);
+  throw new UsageError(`--config ${path}: '${key}' must be a string, a number or a boolean`);
+}
+
+function isScalar(value: unknown): value is string | number | boolean {
+  return ['string', 'number', 'boolean'].includes(typeof value);
 }
 
 async function parseYaml(path: string): Promise<unknown> {

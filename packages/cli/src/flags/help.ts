@@ -23,14 +23,21 @@ export function renderHelp(help: CommandHelp): string {
 function valueHint(flag: Flag): string {
   if (flag.kind === 'boolean') return '';
   if (flag.kind === 'choice') return ` {${flag.choices.join(',')}}`;
-  if (flag.kind === 'string') return ` ${flag.placeholder ?? 'TEXT'}`;
+  if (flag.kind === 'string' || flag.kind === 'list') return ` ${flag.placeholder ?? 'TEXT'}`;
   if (flag.kind === 'number') return ' X';
   return flag.kind === 'size' ? ' BYTES' : ' N';
 }
 
 function describe(flag: Flag): string {
   const fallback = flag.defaultText ?? (flag.default === undefined ? undefined : String(flag.default));
-  return `${flag.description}${fallback === undefined ? '' : ` Default: ${fallback}.`} [${environmentName(flag)}]`;
+  const aliases = (flag.aliases ?? []).map((name) => `--${name}`).join(', ');
+  return [
+    flag.description,
+    ...(flag.kind === 'list' ? ['May be repeated.'] : []),
+    ...(fallback === undefined ? [] : [`Default: ${fallback}.`]),
+    ...(aliases === '' ? [] : [`Also ${aliases}.`]),
+    `[${environmentName(flag)}]`,
+  ].join(' ');
 }
 
 function wrap(text: string, width: number): string[] {

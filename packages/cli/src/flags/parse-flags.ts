@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { closestName } from './closest-name.js';
 import { readConfigFile } from './config-file.js';
-import { environmentName, type Flag, type FlagValue } from './flag.js';
+import { environmentName, type Flag, type FlagValue, findFlag } from './flag.js';
 import { readValue } from './read-value.js';
 import { UsageError } from './usage-error.js';
 
@@ -42,7 +42,10 @@ export async function parseFlags(
 
 function readCommandLine(argv: readonly string[], flags: readonly Flag[]) {
   const options = Object.fromEntries(
-    flags.map((flag) => [flag.name, { type: flag.kind === 'boolean' ? 'boolean' : 'string' } as const]),
+    flags.flatMap((flag) => {
+      const type = flag.kind === 'boolean' ? ('boolean' as const) : ('string' as const);
+      return [flag.name, ...(flag.aliases ?? [])].map((name) => [name, { type }] as const);
+    }),
   );
   const { tokens } = parseArgs({
     args: argv.map(dashed),
@@ -61,17 +64,21 @@ function readCommandLine(argv: readonly string[], flags: readonly Flag[]) {
       help = true;
       continue;
     }
-    const name = token.name;
-    const flag = flags.find((candidate) => candidate.name === name);
+    const { name, rawName } = token;
+    const flag = findFlag(flags, name);
     const negated = flags.find((candidate) => candidate.kind === 'boolean' && `no-${candidate.name}` === name);
-    if (flag === undefined && negated === undefined) throw unknownFlag(token.rawName, flags);
     if (negated !== undefined) values.set(negated.name, false);
-    else if (flag?.kind === 'boolean')
-      values.set(flag.name, token.value === undefined ? true : readValue(flag, token.value, token.rawName));
-    else if (token.value === undefined) throw new UsageError(`${token.rawName}: expected a value, got none`);
-    else values.set((flag as Flag).name, readValue(flag as Flag, token.value, token.rawName));
+    else if (flag === undefined) throw unknownFlag(rawName, flags);
+    else if (flag.kind === 'boolean' && token.value === undefined) values.set(flag.name, true);
+    else if (token.value === undefined) throw new UsageError(`${rawName}: expected a value, got none`);
+    else values.set(flag.name, add(values.get(flag.name), readValue(flag, token.value, rawName)));
   }
   return { help, positionals, values };
+}
+
+/** A list grows each time it is given; anything else is what was said last. */
+function add(before: FlagValue | undefined, value: FlagValue): FlagValue {
+  return Array.isArray(before) && Array.isArray(value) ? [...before, ...value] : value;
 }
 
 /** `--max_model_len=1` as `--max-model-len=1`: vLLM takes both spellings. */
@@ -82,7 +89,7 @@ function dashed(argument: string): string {
 
 function unknownFlag(rawName: string, flags: readonly Flag[]): UsageError {
   const closest = rawName.startsWith('--')
-    ? closestName(rawName.slice(2), ['help', ...flags.map((flag) => flag.name)])
+    ? closestName(rawName.slice(2), ['help', ...flags.flatMap((flag) => [flag.name, ...(flag.aliases ?? [])])])
     : undefined;
   return new UsageError(
     `unknown flag ${rawName}${closest === undefined ? '; see --help' : `; did you mean --${closest}?`}`,

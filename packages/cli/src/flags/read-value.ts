@@ -22,6 +22,8 @@ export function readValue(flag: Flag, text: string, where: string): FlagValue {
     case 'string':
       if (text === '') throw new UsageError(`${where}: expected a value, got an empty string`);
       return text;
+    case 'list':
+      return readList(text, where);
     case 'choice':
       if (!flag.choices.includes(text)) {
         throw new UsageError(`${where}: expected one of ${flag.choices.join(', ')}, got '${text}'`);
@@ -36,6 +38,16 @@ export function readValue(flag: Flag, text: string, where: string): FlagValue {
     default:
       return readInteger(flag, text, where);
   }
+}
+
+/** One a line: a variable can hold several, an argument hardly ever does. */
+function readList(text: string, where: string): readonly string[] {
+  const values = text
+    .split(/\r?\n/)
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+  if (values.length === 0) throw new UsageError(`${where}: expected a value, got an empty string`);
+  return values;
 }
 
 function readNumber(flag: NumberFlag, text: string, where: string): number {
