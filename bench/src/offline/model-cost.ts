@@ -1,4 +1,4 @@
-import type { ModelDescription } from '@kvasir/model';
+import { decoderProgram, type ModelDescription } from '@kvasir/model';
 import type { OfflineWork } from '../workload.js';
 
 /** What a step of a model must read and multiply, counted from its program. */
@@ -15,7 +15,8 @@ export interface ModelCost {
 }
 
 /** Counts {@link ModelCost}. @param kvBytesPerElement - Of the cache's type. */
-export function modelCost({ program }: ModelDescription, kvBytesPerElement: number): ModelCost {
+export function modelCost(description: ModelDescription, kvBytesPerElement: number): ModelCost {
+  const program = decoderProgram(description);
   const gatherAt = program.ops.findIndex(({ op }) => op === 'gatherOutputs');
   let weightBytes = 0;
   let bodyMacs = 0;

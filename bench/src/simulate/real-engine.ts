@@ -2,7 +2,7 @@ import { createKvCacheManager } from '@kvasir/block-manager';
 import { completeSampling, drawRandomSeed, Engine } from '@kvasir/engine';
 import type { KvGroup, SessionOptions } from '@kvasir/interfaces';
 import { createCpuBackend } from '@kvasir/kernels-cpu';
-import { openModel } from '@kvasir/model';
+import { decoderProgram, openModel } from '@kvasir/model';
 import { createScheduler } from '@kvasir/scheduler';
 import type { ServedRequest, StepSample, Trace } from '@kvasir/scheduler/simulate';
 import { loadTokenizer } from '@kvasir/tokenizer';
@@ -39,7 +39,7 @@ export async function openRealEngine(modelPath: string, numThreads: number): Pro
   const backend = createCpuBackend({ numThreads });
   const { maxNumSeqs, maxNumBatchedTokens, maxModelLen, blockSize, numBlocks } = SIZES;
   const sessionOptions: SessionOptions = {
-    programs: [description.program],
+    programs: [decoderProgram(description)],
     mode: 'auto',
     kvCacheDtype: 'auto',
     blockSize,

@@ -20,6 +20,8 @@ async function main(): Promise<void> {
     specificationVersion: 1,
     deviceInfo: backend.deviceInfo,
     planSession: (options) => backend.planSession(options),
+    planEncoder: (options) => backend.planEncoder(options),
+    openEncoder: (options) => backend.openEncoder(options),
     openSession: async (options, control) => {
       session = await backend.openSession(options, control);
       return session;

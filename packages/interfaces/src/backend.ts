@@ -1,5 +1,6 @@
+import type { EncoderOptions, EncoderPlan, EncoderSession } from './encoder.js';
 import type { KvGroup } from './kv-cache.js';
-import type { Program } from './program.js';
+import type { DecoderProgram } from './program.js';
 import type { StepBatch } from './step-batch.js';
 import type { StepResult } from './step-result.js';
 
@@ -43,7 +44,7 @@ export interface HostTierPool {
 /** What a session is made of. Limits are fixed for its life and bound every buffer. */
 export interface SessionOptions {
   /** Programs that share slots and KV pool; slot ops name them by index. The first is the target. */
-  readonly programs: readonly Program[];
+  readonly programs: readonly DecoderProgram[];
   readonly mode: NumericMode;
   readonly kvCacheDtype: KvCacheDtype;
   /** Tokens a block. */
@@ -96,7 +97,7 @@ export interface LoadProgress {
   readonly totalBytes: number;
 }
 
-/** How {@link Backend.openSession} reports and is cancelled. */
+/** How opening a session reports and is cancelled. */
 export interface OpenSessionControl {
   /** Called now and then while weights are packed. */
   readonly onProgress?: (progress: LoadProgress) => void;
@@ -116,6 +117,12 @@ export interface Backend {
    * @throws {@link UnsupportedError} For an op or encoding that the backend does not build.
    */
   openSession(options: SessionOptions, control?: OpenSessionControl): Promise<Session>;
+
+  /** As {@link Backend.planSession}, for an encoder. */
+  planEncoder(options: EncoderOptions): EncoderPlan;
+
+  /** As {@link Backend.openSession}, for an encoder. */
+  openEncoder(options: EncoderOptions, control?: OpenSessionControl): Promise<EncoderSession>;
 }
 
 /** Weights, KV pool and slots on a device. Runs one step at a time, in the order of submission. */

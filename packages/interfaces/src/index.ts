@@ -12,6 +12,7 @@ export type {
   SessionPlan,
 } from './backend.js';
 export type { Drafter } from './drafter.js';
+export type { EncodeBatch, EncoderInfo, EncoderOptions, EncoderPlan, EncoderSession } from './encoder.js';
 export type { KvasirErrorOptions } from './errors.js';
 export { InvalidArgumentError, InvariantError, KvasirError, UnsupportedError } from './errors.js';
 export type { BlockId, Brand, SequenceId, SlotId, ValueId, WeightId } from './ids.js';
@@ -39,14 +40,20 @@ export type {
 } from './kv-cache.js';
 export { choiceSeed, noiseUniform, philox4x32, tokenGumbel, tokenNoiseBits } from './noise.js';
 export type {
+  Activation,
+  ActivationOp,
   AddOp,
   AllReduceOp,
+  BidirectionalAttentionOp,
+  DecoderProgram,
   EmbedOp,
+  EncoderProgram,
   GatedActivationOp,
   GatherOutputsOp,
   KvGroupSpec,
   KvLayerSpec,
   KvWriteOp,
+  LayerNormOp,
   LinearOp,
   MoeRouteOp,
   Op,

@@ -34,12 +34,14 @@ export interface KvGroupSpec {
   readonly window?: number;
 }
 
-/** `out[t] = scale * weight[token[t]]`. */
+/** `out[t] = scale * weight[index[t]]`. */
 export interface EmbedOp {
   readonly op: 'embed';
   readonly weight: WeightId;
   readonly out: ValueId;
   readonly scale: number;
+  /** What picks the row: the token id (default), the position in the sequence, or the token type (0: one text a sequence). */
+  readonly index?: 'token' | 'position' | 'tokenType';
 }
 
 /**
@@ -54,6 +56,16 @@ export interface RmsNormOp {
   readonly eps: number;
   readonly weightOffset: 0 | 1;
   readonly groupWidth: number;
+}
+
+/** `out = (input - mean(input)) / sqrt(variance(input) + eps) * weight + bias`, over each row. */
+export interface LayerNormOp {
+  readonly op: 'layerNorm';
+  readonly input: ValueId;
+  readonly weight: WeightId;
+  readonly bias: WeightId;
+  readonly out: ValueId;
+  readonly eps: number;
 }
 
 /** `out = input * weight^T (+ bias)`. Linears that share an input may be fused where encodings allow. */
@@ -97,10 +109,32 @@ export interface PagedAttentionOp {
   readonly softcap?: number;
 }
 
+/** Attention of each token over all tokens of its sequence, before and after it (encoders). */
+export interface BidirectionalAttentionOp {
+  readonly op: 'bidirectionalAttention';
+  readonly query: ValueId;
+  readonly key: ValueId;
+  readonly value: ValueId;
+  readonly out: ValueId;
+  readonly numHeads: number;
+  readonly scale: number;
+}
+
+/** A nonlinearity, element by element: `gelu` by the error function, `gelu-tanh` by its usual approximation. */
+export type Activation = 'silu' | 'gelu-tanh' | 'gelu' | 'relu';
+
+/** `out = activation(input)`. */
+export interface ActivationOp {
+  readonly op: 'activation';
+  readonly activation: Activation;
+  readonly input: ValueId;
+  readonly out: ValueId;
+}
+
 /** `out = activation(gate) * up`. */
 export interface GatedActivationOp {
   readonly op: 'gatedActivation';
-  readonly activation: 'silu' | 'gelu-tanh' | 'gelu';
+  readonly activation: Exclude<Activation, 'relu'>;
   readonly gate: ValueId;
   readonly up: ValueId;
   readonly out: ValueId;
@@ -144,7 +178,10 @@ export interface AllReduceOp {
   readonly value: ValueId;
 }
 
-/** Reduces the rows of a sequence to one vector (encoders). */
+/**
+ * Reduces the rows of a sequence to one vector (encoders): their mean, the first or the last.
+ * `normalize`: `out = out / max(|out|, 1e-12)`.
+ */
 export interface PoolOp {
   readonly op: 'pool';
   readonly input: ValueId;
@@ -157,10 +194,13 @@ export interface PoolOp {
 export type Op =
   | EmbedOp
   | RmsNormOp
+  | LayerNormOp
   | LinearOp
   | RopeOp
   | KvWriteOp
   | PagedAttentionOp
+  | BidirectionalAttentionOp
+  | ActivationOp
   | GatedActivationOp
   | AddOp
   | GatherOutputsOp
@@ -176,14 +216,10 @@ export interface Tap {
   readonly afterOp: number;
 }
 
-/**
- * A checkpoint as a flat list of ops over named tensors, shape-polymorphic in tokens and outputs.
- * Ops run in order; each value is written before it is read.
- */
-export interface Program {
+/** What every Program has. */
+interface ProgramCommon {
   readonly specificationVersion: 1;
   readonly name: string;
-  readonly kind: 'decoder' | 'encoder';
   readonly vocabSize: number;
   readonly hiddenSize: number;
   /** Positions the model was made for; longer sequences are refused. */
@@ -191,11 +227,29 @@ export interface Program {
   readonly files: readonly WeightFile[];
   readonly weights: readonly WeightRecord[];
   readonly values: readonly ValueSpec[];
+  readonly ops: readonly Op[];
+}
+
+/** A causal language model: keys and values are kept, and outputs are logits. */
+export interface DecoderProgram extends ProgramCommon {
+  readonly kind: 'decoder';
   readonly ropeTables: readonly RopeTable[];
   readonly kvLayers: readonly KvLayerSpec[];
   readonly kvGroups: readonly KvGroupSpec[];
-  readonly ops: readonly Op[];
   readonly taps: readonly Tap[];
   /** Value `[outputs, vocabSize]` that sampling reads, after the last op. */
   readonly logits: ValueId;
 }
+
+/** A model that sees whole sequences at once and gives one vector for each: nothing is kept, nothing is sampled. */
+export interface EncoderProgram extends ProgramCommon {
+  readonly kind: 'encoder';
+  /** Value `[outputs, width]` that a `pool` op writes; outputs are sequences. */
+  readonly output: ValueId;
+}
+
+/**
+ * A checkpoint as a flat list of ops over named tensors, shape-polymorphic in tokens and outputs.
+ * Ops run in order; each value is written before it is read.
+ */
+export type Program = DecoderProgram | EncoderProgram;

@@ -1,14 +1,17 @@
 import { env } from 'node:process';
 import type {
   Backend,
+  DecoderProgram,
   DeviceInfo,
+  EncoderOptions,
+  EncoderPlan,
+  EncoderSession,
   KvCacheDtype,
   OpenSessionControl,
-  Program,
   SessionOptions,
   SessionPlan,
 } from '@kvasir/interfaces';
-import { InvalidArgumentError } from '@kvasir/interfaces';
+import { InvalidArgumentError, UnsupportedError } from '@kvasir/interfaces';
 import { type Addon, type CpuIsa, loadAddon } from './addon.js';
 import { checkSessionOptions, integer } from './check-session-options.js';
 import { CpuSession } from './cpu-session.js';
@@ -71,13 +74,21 @@ export class CpuBackend implements Backend {
       mappedBytes: plan.mappedBytes,
       scratchBytes: plan.scratchBytes,
       hostTierBytes: plan.hostTierBytes,
-      kvGroups: (options.programs[0] as Program).kvGroups.map(({ kind, window }) => ({
+      kvGroups: (options.programs[0] as DecoderProgram).kvGroups.map(({ kind, window }) => ({
         kind,
         ...(window === undefined ? {} : { window }),
         bytesPerBlock: plan.bytesPerBlock,
       })),
       kvCacheDtype: resolveKvDtype(options),
     };
+  }
+
+  planEncoder({ program }: EncoderOptions): EncoderPlan {
+    throw new UnsupportedError('encoder', `program '${program.name}' is an encoder: this backend runs decoders`);
+  }
+
+  openEncoder(options: EncoderOptions): Promise<EncoderSession> {
+    return new Promise(() => this.planEncoder(options));
   }
 
   async openSession(options: SessionOptions, control: OpenSessionControl = {}): Promise<CpuSession> {

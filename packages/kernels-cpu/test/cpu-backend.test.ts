@@ -1,5 +1,5 @@
 import { truncateSync } from 'node:fs';
-import { InvalidArgumentError, KvasirError, type Program, UnsupportedError } from '@kvasir/interfaces';
+import { type DecoderProgram, InvalidArgumentError, KvasirError, UnsupportedError } from '@kvasir/interfaces';
 import { type CpuSession, createCpuBackend } from '@kvasir/kernels-cpu';
 import { createReferenceBackend } from '@kvasir/kernels-cpu/reference';
 import { createTinyModel, StepBuilder } from '@kvasir/testing';
@@ -58,9 +58,9 @@ describe('a backend', () => {
 
   it('refuses programs that it does not build, by name', () => {
     const { program } = model;
-    const plan = (changed: Partial<Program>) =>
+    const plan = (changed: Partial<DecoderProgram>) =>
       createCpuBackend().planSession({ ...OPTIONS, programs: [{ ...program, ...changed }] });
-    expect(() => plan({ kind: 'encoder' })).toThrow(UnsupportedError);
+    expect(() => plan({ kind: 'encoder' } as object)).toThrow(UnsupportedError);
     expect(() => plan({ ops: [...program.ops, { op: 'allReduce', value: program.logits }] })).toThrow(/allReduce/);
     const grouped = {
       ...program.weights[0]!,
@@ -75,7 +75,7 @@ describe('a backend', () => {
 
   it('refuses programs whose parts do not fit, naming the op', () => {
     const { program } = model;
-    const plan = (changed: Partial<Program>) =>
+    const plan = (changed: Partial<DecoderProgram>) =>
       createCpuBackend().planSession({ ...OPTIONS, programs: [{ ...program, ...changed }] });
     const values = program.values.map((value, i) => (i === 0 ? { ...value, width: 65 } : value));
     expect(() => plan({ values })).toThrow(/ops\[0\] \(embed\): width of its weight is 64, expected 65/);

@@ -14,6 +14,17 @@ export class InvalidCheckpointError extends KvasirError {
   }
 }
 
+/** A model of one kind was given where the other is needed. */
+export class ModelKindError extends KvasirError {
+  readonly model: string;
+
+  constructor(model: string, got: 'decoder' | 'encoder', expected: 'decoder' | 'encoder') {
+    const uses = { decoder: 'a decoder, which generates text', encoder: 'an encoder, which gives embeddings' };
+    super('ERR_MODEL_KIND', `model '${model}' is ${uses[got]}; expected ${uses[expected]}`);
+    this.model = model;
+  }
+}
+
 /** One way of getting a model that did not work. */
 export interface FailedAttempt {
   /** Where it was looked for. */

@@ -12,12 +12,20 @@ export {
   DownloadError,
   type FailedAttempt,
   InvalidCheckpointError,
+  ModelKindError,
   ModelUnavailableError,
 } from './errors.js';
 export { type CheckpointSummary, inspectCheckpoint, type TensorTypeSummary } from './inspect-checkpoint.js';
-export type { GenerationDefaults, ModelDescription, OpenModelOptions, SamplingDefaults } from './model-description.js';
+export type {
+  EmbeddingDefaults,
+  GenerationDefaults,
+  ModelDescription,
+  OpenModelOptions,
+  SamplingDefaults,
+} from './model-description.js';
 export { openModel } from './open-model.js';
 export { validateProgram } from './program/validate-program.js';
+export { decoderProgram, encoderProgram } from './program-of-kind.js';
 export { type CachedFile, type CachedModel, cacheFolder } from './resolve/cache/model-cache.js';
 export { type CacheOptions, listCachedModels, removeCachedModel } from './resolve/cached-models.js';
 export {

@@ -1,4 +1,4 @@
-import type { Program, TokenizerSource } from '@kvasir/interfaces';
+import type { PoolOp, Program, TokenizerSource } from '@kvasir/interfaces';
 
 /** How a model ends and how its makers suggest to sample from it. */
 export interface GenerationDefaults {
@@ -25,6 +25,17 @@ export interface SamplingDefaults {
   readonly maxTokens?: number;
 }
 
+/** What an encoder's vectors are, by the files that sentence-transformers writes beside a model. */
+export interface EmbeddingDefaults {
+  /** Tokens of the longest text, special tokens included; what is longer is to be cut there. */
+  readonly maxSequenceLength: number;
+  /** Numbers a vector. */
+  readonly width: number;
+  readonly pooling: PoolOp['kind'];
+  /** Whether vectors have length 1. */
+  readonly isNormalized: boolean;
+}
+
 /** Everything that headers say about a model. No weights are loaded. */
 export interface ModelDescription {
   /** The checkpoint's own name, or that of its file or folder. */
@@ -37,6 +48,8 @@ export interface ModelDescription {
   /** Jinja source of the default chat template; absent on base models. */
   readonly chatTemplate?: string;
   readonly generation: GenerationDefaults;
+  /** Absent unless the model is an encoder. */
+  readonly embedding?: EmbeddingDefaults;
   /** Positions the model was made for. */
   readonly maxPositions: number;
   readonly parameterCount: number;

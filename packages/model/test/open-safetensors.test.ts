@@ -2,7 +2,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { UnsupportedError } from '@kvasir/interfaces';
 import { describe, expect, it } from 'vitest';
-import { InvalidCheckpointError, openModel, validateProgram } from '../src/index.js';
+import { decoderProgram, InvalidCheckpointError, openModel, validateProgram } from '../src/index.js';
 import { temporaryFolder } from './support/temporary-folder.js';
 import { writeHuggingFaceFolder, writeTinyLlama } from './support/tiny-models.js';
 
@@ -16,8 +16,10 @@ async function tiny(name: string, options: Parameters<typeof writeHuggingFaceFol
 describe('a Hugging Face folder', () => {
   it('makes the same program as its GGUF file, without a row order', async () => {
     await writeTinyLlama(join(folder, 'twin.gguf'));
-    const gguf = (await openModel(join(folder, 'twin.gguf'))).program;
-    const { program, format, tokenizer } = await openModel(await tiny('twin'));
+    const gguf = decoderProgram(await openModel(join(folder, 'twin.gguf')));
+    const model = await openModel(await tiny('twin'));
+    const { format, tokenizer } = model;
+    const program = decoderProgram(model);
     validateProgram(program);
     expect(format).toBe('safetensors');
     expect(program.ops).toEqual(gguf.ops);
@@ -107,7 +109,7 @@ describe('a Hugging Face folder', () => {
       original_max_position_embeddings: 64,
     };
     const path = await tiny('llama3', { config: { rope_theta: 100, rope_scaling: scaling } });
-    const { inverseFrequencies } = (await openModel(path)).program.ropeTables[0] ?? { inverseFrequencies: [] };
+    const { inverseFrequencies } = decoderProgram(await openModel(path)).ropeTables[0] ?? { inverseFrequencies: [] };
     const plain = Array.from({ length: 8 }, (_, i) => 100 ** (-i / 8));
     // Wavelengths below 64/4 are kept, above 64/1 divided by 8, between them mixed.
     const wavelength = plain.map((frequency) => (2 * Math.PI) / frequency);
@@ -125,7 +127,7 @@ describe('a Hugging Face folder', () => {
 
   it('reads the rope parameters of transformers 5', async () => {
     const path = await tiny('v5', { config: { rope_parameters: { rope_type: 'linear', factor: 2, rope_theta: 100 } } });
-    expect((await openModel(path)).program.ropeTables[0]?.inverseFrequencies.slice(0, 2)).toEqual([
+    expect(decoderProgram(await openModel(path)).ropeTables[0]?.inverseFrequencies.slice(0, 2)).toEqual([
       0.5,
       100 ** (-1 / 8) / 2,
     ]);
@@ -133,7 +135,7 @@ describe('a Hugging Face folder', () => {
 
   it('takes a Mistral window from its config', async () => {
     const path = await tiny('mistral', { config: { architectures: ['MistralForCausalLM'], sliding_window: 16 } });
-    expect((await openModel(path)).program.kvGroups).toEqual([{ kind: 'window', layers: [0, 1], window: 16 }]);
+    expect(decoderProgram(await openModel(path)).kvGroups).toEqual([{ kind: 'window', layers: [0, 1], window: 16 }]);
   });
 });
 

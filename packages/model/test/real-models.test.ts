@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { CATALOGUE, inspectCheckpoint, openModel, validateProgram } from '../src/index.js';
+import { CATALOGUE, decoderProgram, inspectCheckpoint, openModel, validateProgram } from '../src/index.js';
 
 function modelPath(variable: string): string | undefined {
   const path = process.env[variable];
@@ -21,7 +21,8 @@ async function sha256(path: string): Promise<string> {
 
 describe.skipIf(smollm2 === undefined)('SmolLM2 135M', () => {
   it('opens by its header', async () => {
-    const { program, tokenizer, chatTemplate, ...model } = await openModel(smollm2 as string);
+    const { program: _, tokenizer, chatTemplate, ...model } = await openModel(smollm2 as string);
+    const program = decoderProgram(await openModel(smollm2 as string));
     validateProgram(program);
     expect(model).toMatchObject({
       architecture: 'llama',
@@ -65,7 +66,8 @@ describe.skipIf(smollm2 === undefined)('SmolLM2 135M', () => {
 
 describe.skipIf(gemma3 === undefined)('Gemma 3 270M', () => {
   it('opens by its header', async () => {
-    const { program, tokenizer, ...model } = await openModel(gemma3 as string);
+    const { program: _, tokenizer, ...model } = await openModel(gemma3 as string);
+    const program = decoderProgram(await openModel(gemma3 as string));
     validateProgram(program);
     expect(model).toMatchObject({
       architecture: 'gemma3',

@@ -1,18 +1,25 @@
 import { join } from 'node:path';
-import { InvariantError, type Op, type Program, type ValueId, type WeightId } from '@kvasir/interfaces';
+import {
+  type DecoderProgram,
+  InvariantError,
+  type Op,
+  type Program,
+  type ValueId,
+  type WeightId,
+} from '@kvasir/interfaces';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { openModel, validateProgram } from '../src/index.js';
+import { decoderProgram, openModel, validateProgram } from '../src/index.js';
 import { temporaryFolder } from './support/temporary-folder.js';
 import { writeTinyLlama } from './support/tiny-models.js';
 
 const folder = temporaryFolder();
 
 describe('validateProgram', () => {
-  let program: Program;
+  let program: DecoderProgram;
 
   beforeAll(async () => {
     await writeTinyLlama(join(folder, 'tiny.gguf'));
-    program = (await openModel(join(folder, 'tiny.gguf'))).program;
+    program = decoderProgram(await openModel(join(folder, 'tiny.gguf')));
   });
 
   const at = (kind: Op['op']) => program.ops.findIndex(({ op }) => op === kind);

@@ -1,6 +1,12 @@
 export { byteTokenizerSource } from './fake-backend/byte-tokenizer-source.js';
 export { createFakeBackend, type FakeBackend, type FakeBackendOptions } from './fake-backend/fake-backend.js';
-export { createFakeProgram, type FakeProgramOptions } from './fake-backend/fake-program.js';
+export { FakeEncoder, type FakeEncoderControl, fakeEmbedding } from './fake-backend/fake-encoder.js';
+export {
+  createFakeEncoderProgram,
+  createFakeProgram,
+  type FakeEncoderProgramOptions,
+  type FakeProgramOptions,
+} from './fake-backend/fake-program.js';
 export { FakeSession, type FakeSessionControl, fakeLogits } from './fake-backend/fake-session.js';
 export { createFakeTokenizer } from './fake-backend/fake-tokenizer.js';
 export { EMPTY_PREFIX, extendPrefix } from './fake-backend/prefix-hash.js';

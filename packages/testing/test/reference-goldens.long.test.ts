@@ -1,6 +1,6 @@
 import { RESULT_FIELD, RESULT_WORDS } from '@kvasir/interfaces';
 import { createReferenceBackend } from '@kvasir/kernels-cpu/reference';
-import { openModel } from '@kvasir/model';
+import { decoderProgram, openModel } from '@kvasir/model';
 import { decodeRow } from '@kvasir/quant';
 import { describe, expect, it } from 'vitest';
 import { GOLDEN_TOLERANCE, type GoldenModel, readGoldens, StepBuilder } from '../src/index.js';
@@ -13,7 +13,7 @@ const FILES: Readonly<Record<GoldenModel, string | undefined>> = {
 /** Programs and the interpreter against transformers, with no native code involved. Slow: scalar JavaScript. */
 describe.each(['smollm2', 'gemma3'] as const)('the reference backend on %s', (name) => {
   it('agrees with the golden log-probabilities', async () => {
-    const { program } = await openModel(FILES[name] as string);
+    const program = decoderProgram(await openModel(FILES[name] as string));
     const { ids, logprobs } = readGoldens(name).score.reduce((a, b) => (b.ids.length < a.ids.length ? b : a));
     const blockSize = 16;
     const numBlocks = Math.ceil(ids.length / blockSize);

@@ -1,6 +1,6 @@
 import { createKvCacheManager, type KvCacheManagerOptions } from '@kvasir/block-manager';
 import { InvalidArgumentError, type KvCacheManager, type SessionOptions, type SessionPlan } from '@kvasir/interfaces';
-import type { ModelDescription } from '@kvasir/model';
+import { decoderProgram, type ModelDescription } from '@kvasir/model';
 import { InsufficientMemoryError } from '../errors.js';
 import { LoadCostMeter, measureCopyMs } from '../host-tier/load-cost-meter.js';
 import { availableMemoryBytes } from '../memory/available-memory.js';
@@ -106,7 +106,7 @@ function sessionOptions(
   const { numThreads } = options;
   return {
     ...pool,
-    programs: [description.program],
+    programs: [decoderProgram(description)],
     mode: options.dtype ?? 'auto',
     kvCacheDtype: options.kvCacheDtype ?? 'auto',
     blockSize: sizes.blockSize,

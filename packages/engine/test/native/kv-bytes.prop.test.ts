@@ -1,6 +1,6 @@
-import type { Program, Session, SessionOptions } from '@kvasir/interfaces';
+import type { DecoderProgram, Session, SessionOptions } from '@kvasir/interfaces';
 import { createCpuBackend } from '@kvasir/kernels-cpu';
-import { openModel } from '@kvasir/model';
+import { decoderProgram, openModel } from '@kvasir/model';
 import { createTinyModel, fcParameters, StepBuilder, tinyModelSpec } from '@kvasir/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -13,13 +13,13 @@ const MAX_SLOTS = 4;
 const MAX_SHIFT = 7;
 
 /** Blocks of a slot in a group; `shift` moves them all, so that the same sequence lies elsewhere. */
-function blocksOf(program: Program, slot: number, group: number, shift: number): number[] {
+function blocksOf(program: DecoderProgram, slot: number, group: number, shift: number): number[] {
   const first = 1 + shift + (slot * program.kvGroups.length + group) * TABLE_LENGTH;
   return Array.from({ length: TABLE_LENGTH }, (_, i) => first + i);
 }
 
 async function openSession(
-  program: Program,
+  program: DecoderProgram,
   options: Pick<SessionOptions, 'mode' | 'kvCacheDtype'>,
   numThreads: number,
 ): Promise<Session> {
@@ -39,7 +39,13 @@ async function openSession(
   });
 }
 
-function start(step: StepBuilder, program: Program, slot: number, history: readonly number[], shift: number): void {
+function start(
+  step: StepBuilder,
+  program: DecoderProgram,
+  slot: number,
+  history: readonly number[],
+  shift: number,
+): void {
   step.init({ slot, history, maxLength: history.length + 1 });
   program.kvGroups.forEach((_, group) => {
     step.table(slot, group, 0, blocksOf(program, slot, group, shift));
@@ -47,7 +53,12 @@ function start(step: StepBuilder, program: Program, slot: number, history: reado
 }
 
 /** Bytes of every block of slot 0 that is full. */
-async function fullBlocks(session: Session, program: Program, length: number, shift: number): Promise<Uint8Array[]> {
+async function fullBlocks(
+  session: Session,
+  program: DecoderProgram,
+  length: number,
+  shift: number,
+): Promise<Uint8Array[]> {
   const bytes: Uint8Array[] = [];
   for (const group of program.kvGroups.keys()) {
     for (const block of blocksOf(program, 0, group, shift).slice(0, Math.floor(length / BLOCK_SIZE))) {
@@ -70,7 +81,7 @@ interface Company {
  * other blocks and on two threads. A chunk of one token is what decoding does.
  * @returns The number of blocks that were compared.
  */
-async function compareBytes(program: Program, { history, company, chunks, options }: Company): Promise<number> {
+async function compareBytes(program: DecoderProgram, { history, company, chunks, options }: Company): Promise<number> {
   const alone = await openSession(program, options, 1);
   const whole = new StepBuilder(1);
   start(whole, program, 0, history, 0);
@@ -130,7 +141,7 @@ describe('bytes in the KV cache are the same alone in one chunk, and in company,
   it.each(['KVASIR_TEST_SMOLLM2', 'KVASIR_TEST_GEMMA3'])(
     'of the real model in %s',
     async (variable) => {
-      const { program } = await openModel(process.env[variable] as string);
+      const program = decoderProgram(await openModel(process.env[variable] as string));
       let numCompared = 0;
       await fc.assert(
         fc.asyncProperty(companyOf(program.vocabSize), async (company) => {

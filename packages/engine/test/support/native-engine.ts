@@ -1,12 +1,12 @@
 import { createKvCacheManager } from '@kvasir/block-manager';
-import type { KvCacheDtype, NumericMode, Program, SessionOptions, Tokenizer } from '@kvasir/interfaces';
+import type { DecoderProgram, KvCacheDtype, NumericMode, SessionOptions, Tokenizer } from '@kvasir/interfaces';
 import { createCpuBackend } from '@kvasir/kernels-cpu';
 import { createScheduler, type PolicyName } from '@kvasir/scheduler';
 import { createFakeTokenizer } from '@kvasir/testing';
 import { Engine } from '../../src/index.js';
 
 export interface NativeOptions {
-  readonly program: Program;
+  readonly program: DecoderProgram;
   readonly mode: NumericMode;
   readonly kvCacheDtype: KvCacheDtype;
   readonly numThreads: number;

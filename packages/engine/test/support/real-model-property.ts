@@ -1,4 +1,4 @@
-import { openModel } from '@kvasir/model';
+import { decoderProgram, openModel } from '@kvasir/model';
 import { fcParameters, type GoldenModel, readGoldens, samplingExtras, type TinyRequest } from '@kvasir/testing';
 import { loadTokenizer } from '@kvasir/tokenizer';
 import fc from 'fast-check';
@@ -41,7 +41,8 @@ export async function checkRealModel(
   const tokenizer = await loadTokenizer(description.tokenizer);
   const texts = readGoldens(name).score.map(({ ids }) => ids);
   const maxModelLen = bounds.maxPrompt + bounds.maxTokens + 1;
-  const { program, generation } = description;
+  const { generation } = description;
+  const program = decoderProgram(description);
   const blocksOfOne = program.kvGroups.length * Math.ceil(maxModelLen / BLOCK_SIZE);
   const reach = { numCases: 0, numPreemptions: 0, prefixHitTokens: 0, numForks: 0, hostHitTokens: 0, elapsedMs: 0 };
   const startMs = performance.now();

@@ -1,6 +1,6 @@
 import {
+  type DecoderProgram,
   END_REASON,
-  type Program,
   RESULT_FIELD,
   RESULT_WORDS,
   ROW_RESULT_FIELD,
@@ -40,7 +40,7 @@ export interface ContractSession extends AsyncDisposable {
 
 /** A session with 4 slots and 128 blocks, over one full and one window group (3 tokens). */
 export async function openSession(kind: Kind, overrides: Partial<SessionOptions> = {}): Promise<ContractSession> {
-  const options = (programs: readonly Program[]): SessionOptions => ({
+  const options = (programs: readonly DecoderProgram[]): SessionOptions => ({
     programs,
     mode: 'float32',
     kvCacheDtype: 'auto',

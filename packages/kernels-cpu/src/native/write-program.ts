@@ -1,4 +1,4 @@
-import { type Op, type Program, UnsupportedError, type WeightRecord } from '@kvasir/interfaces';
+import { type DecoderProgram, type Op, UnsupportedError, type WeightRecord } from '@kvasir/interfaces';
 import { encodingIndex } from './encoding-index.js';
 import type { SessionWriter } from './session-writer.js';
 
@@ -21,11 +21,11 @@ const OP_KINDS = [
 ] as const satisfies readonly Op['op'][];
 
 /**
- * Writes a Program as native/session/read_program.cc reads it.
+ * Writes a DecoderProgram as native/session/read_program.cc reads it.
  * @throws `UnsupportedError` For an encoder, an op or an encoding that this backend does not build.
  * @throws `KvasirError` `ERR_INVALID_PROGRAM` For a number out of range.
  */
-export function writeProgram(out: SessionWriter, program: Program): void {
+export function writeProgram(out: SessionWriter, program: DecoderProgram): void {
   if (program.kind !== 'decoder') {
     throw new UnsupportedError('encoder', `program '${program.name}' is an encoder: this backend runs decoders`);
   }
@@ -67,7 +67,7 @@ export function writeProgram(out: SessionWriter, program: Program): void {
 }
 
 /** @throws `UnsupportedError` For a program with taps: nothing reads them yet, and what is asked for must not be lost in silence. */
-export function checkTaps({ name, taps }: Program): void {
+export function checkTaps({ name, taps }: DecoderProgram): void {
   if (taps.length === 0) return;
   const names = taps.map((tap) => tap.name).join(', ');
   throw new UnsupportedError(
@@ -92,7 +92,7 @@ function writeWeight(out: SessionWriter, weight: WeightRecord, numFiles: number)
   out.integer(`${at}: rope head`, weight.rowOrder?.headDim ?? 0, 0, MAX_WIDTH);
 }
 
-function writeOp(out: SessionWriter, program: Program, op: Op, at: string): void {
+function writeOp(out: SessionWriter, program: DecoderProgram, op: Op, at: string): void {
   const kind = (OP_KINDS as readonly string[]).indexOf(op.op);
   if (kind < 0) throw new UnsupportedError(`op ${op.op}`, `${at}: this backend does not build it`);
   out.integer(at, kind, 0, OP_KINDS.length - 1);

@@ -1,3 +1,4 @@
+export { checkEncodeBatch, InvalidBatchError } from './check-encode-batch.js';
 export { type DecodeWeight, decodeDense } from './decode-weight.js';
 export type { SampledSlot } from './edit-logits.js';
 export { finishStep, type LogitsOf } from './finish-step.js';

@@ -1,4 +1,10 @@
-import { type Op, type PagedAttentionOp, type Program, UnsupportedError, type ValueId } from '@kvasir/interfaces';
+import {
+  type DecoderProgram,
+  type Op,
+  type PagedAttentionOp,
+  UnsupportedError,
+  type ValueId,
+} from '@kvasir/interfaces';
 import type { LoadedWeight } from './load-weights.js';
 import { activate, linear, rmsNorm, rope, softcap, weightedSum } from './math.js';
 import { type PagedKv, placeLayers } from './paged-kv.js';
@@ -13,7 +19,7 @@ export interface TokenInput {
 
 /** What {@link runProgram} works on. */
 export interface ProgramRun {
-  readonly program: Program;
+  readonly program: DecoderProgram;
   readonly weights: readonly LoadedWeight[];
   readonly kv: PagedKv;
   readonly tokens: readonly TokenInput[];
@@ -21,11 +27,24 @@ export interface ProgramRun {
   readonly outputs: readonly number[];
 }
 
+const BUILT: ReadonlySet<Op['op']> = new Set([
+  'embed',
+  'rmsNorm',
+  'linear',
+  'rope',
+  'kvWrite',
+  'pagedAttention',
+  'gatedActivation',
+  'add',
+  'gatherOutputs',
+  'softcap',
+]);
+
 /** @throws `UnsupportedError` For an op that this interpreter does not build. */
-export function checkOps({ ops }: Program): void {
+export function checkOps({ ops }: DecoderProgram): void {
   for (const { op } of ops) {
-    if (op === 'moeRoute' || op === 'allReduce' || op === 'pool') {
-      throw new UnsupportedError(`op ${op}`, `the reference backend does not build ${op} yet`);
+    if (!BUILT.has(op)) {
+      throw new UnsupportedError(`op ${op}`, `the reference backend does not build ${op} in a decoder`);
     }
   }
 }

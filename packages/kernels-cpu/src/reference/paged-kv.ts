@@ -1,4 +1,4 @@
-import type { Program } from '@kvasir/interfaces';
+import type { DecoderProgram } from '@kvasir/interfaces';
 
 /** Where a layer's keys and values lie within the tokens of its group's blocks. */
 interface LayerPlace {
@@ -8,13 +8,13 @@ interface LayerPlace {
 }
 
 /** Numbers a token takes in the widest group of `program`. */
-export function kvWidth({ kvGroups, kvLayers }: Program): number {
+export function kvWidth({ kvGroups, kvLayers }: DecoderProgram): number {
   const widthOf = (layer: number) => 2 * kvLayers[layer]!.numKvHeads * kvLayers[layer]!.headDim;
   return Math.max(0, ...kvGroups.map(({ layers }) => layers.reduce((sum, layer) => sum + widthOf(layer), 0)));
 }
 
 /** Places of every layer of `program`: in the order of its group, keys before values. */
-export function placeLayers({ kvGroups, kvLayers }: Program): readonly LayerPlace[] {
+export function placeLayers({ kvGroups, kvLayers }: DecoderProgram): readonly LayerPlace[] {
   const places: LayerPlace[] = [];
   kvGroups.forEach(({ layers }, group) => {
     let offset = 0;

@@ -1,8 +1,9 @@
 import {
   type Backend,
+  type DecoderProgram,
   type DeviceInfo,
+  type EncoderOptions,
   InvalidArgumentError,
-  type Program,
   type SessionOptions,
   type SessionPlan,
   UnsupportedError,
@@ -22,7 +23,7 @@ export interface ReferenceBackendOptions {
 }
 
 /**
- * The oracle of every other backend: a Program run op by op in double precision, over a paged KV cache, on one thread.
+ * The oracle of every other backend: a DecoderProgram run op by op in double precision, over a paged KV cache, on one thread.
  * It blocks the event loop for as long as a step takes, so it is for tests and tiny models.
  */
 export function createReferenceBackend(options: ReferenceBackendOptions = {}): Backend {
@@ -39,9 +40,11 @@ export function createReferenceBackend(options: ReferenceBackendOptions = {}): B
     specificationVersion: 1,
     deviceInfo,
     planSession,
+    planEncoder: refuseEncoder,
+    openEncoder: async (options) => refuseEncoder(options),
     openSession: async (session, control = {}) => {
       const plan = planSession(session);
-      const weights = new Map<Program, readonly LoadedWeight[]>();
+      const weights = new Map<DecoderProgram, readonly LoadedWeight[]>();
       for (const [index, program] of session.programs.entries()) {
         control.signal?.throwIfAborted();
         weights.set(program, await loadWeights(program, decode));
@@ -55,6 +58,10 @@ export function createReferenceBackend(options: ReferenceBackendOptions = {}): B
       return new ReferenceSession(info, session, weights);
     },
   };
+}
+
+function refuseEncoder({ program }: EncoderOptions): never {
+  throw new UnsupportedError('encoder', `program '${program.name}' is an encoder: this backend runs decoders`);
 }
 
 function planSession(options: SessionOptions): SessionPlan {

@@ -1,6 +1,6 @@
 import {
+  type DecoderProgram,
   KvasirError,
-  type Program,
   type Session,
   type SessionInfo,
   type SessionOptions,
@@ -19,13 +19,17 @@ import { transferPlaces } from './step-checks.js';
 export class ReferenceSession implements Session {
   readonly info: SessionInfo;
   readonly #options: SessionOptions;
-  readonly #weights: ReadonlyMap<Program, readonly LoadedWeight[]>;
+  readonly #weights: ReadonlyMap<DecoderProgram, readonly LoadedWeight[]>;
   readonly #slots: SlotMachine;
   readonly #kv: PagedKv;
   #numOutstanding = 0;
   #closed = false;
 
-  constructor(info: SessionInfo, options: SessionOptions, weights: ReadonlyMap<Program, readonly LoadedWeight[]>) {
+  constructor(
+    info: SessionInfo,
+    options: SessionOptions,
+    weights: ReadonlyMap<DecoderProgram, readonly LoadedWeight[]>,
+  ) {
     this.info = info;
     this.#options = options;
     this.#weights = weights;

@@ -1,4 +1,4 @@
-import { END_REASON, type Program, type SessionOptions, SLOT_OP, type StepBatch } from '@kvasir/interfaces';
+import { type DecoderProgram, END_REASON, type SessionOptions, SLOT_OP, type StepBatch } from '@kvasir/interfaces';
 import { InvalidStepError } from './invalid-step-error.js';
 import { readStep } from './read-step.js';
 import { cloneSlot, type Slot, startSlot } from './slot.js';
@@ -9,7 +9,7 @@ import type { OutputRecord, RowRecord, SlotOpRecord, StepRecords, TableUpdateRec
 export interface StagedRow {
   readonly slotId: number;
   readonly slot: Slot;
-  readonly program: Program;
+  readonly program: DecoderProgram;
   /** Position of `tokens[0]`. */
   readonly start: number;
   /** Known tokens, then drafts; empty when skipped. */
@@ -153,7 +153,7 @@ export class SlotMachine {
     return { ...base, tokens: [...slot.history.slice(base.start, end), ...drafts], drafts };
   }
 
-  #program(index: number): Program {
+  #program(index: number): DecoderProgram {
     const program = this.#options.programs[index];
     if (program === undefined) {
       throw new InvalidStepError(`program is ${index}: the session has ${this.#options.programs.length}`);

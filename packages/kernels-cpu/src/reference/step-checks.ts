@@ -1,7 +1,7 @@
 import {
+  type DecoderProgram,
   NULL_BLOCK,
   OUTPUT_KIND,
-  type Program,
   SAMPLING_LIMITS,
   type SessionOptions,
   SLOT_OP,
@@ -14,7 +14,7 @@ import type { StagedRow } from './slot-machine.js';
 import type { RowRecord, SlotOpRecord, StepRecords, TransferRecord } from './step-records.js';
 
 /** An `init` names a history within the limits and parameters that can be used. */
-export function checkInit(op: SlotOpRecord, program: Program, maxModelLen: number): void {
+export function checkInit(op: SlotOpRecord, program: DecoderProgram, maxModelLen: number): void {
   const at = `init of slot ${op.slot}`;
   if (op.history.length < 1 || op.numComputed < 0 || op.numComputed >= op.history.length) {
     throw new InvalidStepError(
@@ -102,7 +102,13 @@ export function checkLimits({ rows, outputs }: StepRecords, options: SessionOpti
 }
 
 /** Every block that the row reads or writes is there; only what lies behind a window may be missing. */
-export function checkTables(slot: Slot, program: Program, numTokens: number, blockSize: number, at: string): void {
+export function checkTables(
+  slot: Slot,
+  program: DecoderProgram,
+  numTokens: number,
+  blockSize: number,
+  at: string,
+): void {
   const needed = Math.ceil(numTokens / blockSize);
   slot.tables.forEach((table, group) => {
     if (table.length < needed) {
@@ -125,7 +131,7 @@ export function checkOutputs(
   reachesEnd: boolean,
   outputs: StagedRow['outputs'],
   records: StepRecords,
-  program: Program,
+  program: DecoderProgram,
   at: string,
 ): void {
   const firstSample = row.numQuery - row.drafts.length - 1;

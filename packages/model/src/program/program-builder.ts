@@ -1,9 +1,9 @@
 import type {
+  DecoderProgram,
   GatedActivationOp,
   KvGroupSpec,
   KvLayerSpec,
   Op,
-  Program,
   RopeTable,
   RowOrder,
   Shard,
@@ -206,7 +206,7 @@ export class ProgramBuilder {
   }
 
   /** The Program, whose `logits` is the given value. */
-  finish(facts: ProgramFacts, embedding: ValueId, logits: ValueId): Program {
+  finish(facts: ProgramFacts, embedding: ValueId, logits: ValueId): DecoderProgram {
     return {
       specificationVersion: 1,
       name: facts.name,

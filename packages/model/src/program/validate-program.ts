@@ -1,4 +1,12 @@
-import { InvariantError, type Op, type Program, type ValueId, type ValueRows, type WeightId } from '@kvasir/interfaces';
+import {
+  type DecoderProgram,
+  InvariantError,
+  type Op,
+  type Program,
+  type ValueId,
+  type ValueRows,
+  type WeightId,
+} from '@kvasir/interfaces';
 
 /**
  * Checks that a Program means something: every reference exists, every value is written before it is read, once only (in-place ops aside),
@@ -11,16 +19,23 @@ export function validateProgram(program: Program): void {
 
 class Validator {
   readonly #program: Program;
+  /** An encoder has nothing of it, so that an op that needs it is refused. */
+  readonly #cache: Pick<DecoderProgram, 'ropeTables' | 'kvLayers' | 'kvGroups'> = {
+    ropeTables: [],
+    kvLayers: [],
+    kvGroups: [],
+  };
   readonly #written = new Set<ValueId>();
   readonly #cached = new Set<number>();
   #at = 0;
 
   constructor(program: Program) {
     this.#program = program;
+    if (program.kind === 'decoder') this.#cache = program;
   }
 
   run(): void {
-    const { ops, weights, values, logits, taps } = this.#program;
+    const { ops, weights, values } = this.#program;
     for (const value of values)
       this.#expect(Number.isInteger(value.width) && value.width > 0, `value ${value.name} has width ${value.width}`);
     for (const weight of weights) this.#checkParts(weight.name, weight.parts);
@@ -29,7 +44,12 @@ class Validator {
       this.#at = index;
       this.#checkOp(op);
     });
-    this.#read(logits, this.#program.vocabSize, 'outputs');
+    if (this.#program.kind === 'encoder') this.#read(this.#program.output, this.#program.hiddenSize, 'outputs');
+    else this.#checkEnd(this.#program);
+  }
+
+  #checkEnd({ logits, taps, vocabSize, ops }: DecoderProgram): void {
+    this.#read(logits, vocabSize, 'outputs');
     for (const tap of taps)
       this.#expect(this.#written.has(tap.value) && tap.afterOp < ops.length, `tap ${tap.name} names nothing`);
   }
@@ -37,7 +57,7 @@ class Validator {
   #checkOp(op: Op): void {
     switch (op.op) {
       case 'embed':
-        this.#shape(op.weight, [undefined, this.#width(op.out)]);
+        this.#shape(op.weight, [op.index === 'position' ? this.#program.maxPositions : undefined, this.#width(op.out)]);
         this.#write(op.out, this.#width(op.out), 'tokens');
         break;
       case 'rmsNorm':
@@ -49,6 +69,12 @@ class Validator {
         );
         this.#write(op.out, this.#width(op.input), this.#rows(op.input));
         break;
+      case 'layerNorm':
+        this.#read(op.input, this.#width(op.input));
+        this.#shape(op.weight, [this.#width(op.input)]);
+        this.#shape(op.bias, [this.#width(op.input)]);
+        this.#write(op.out, this.#width(op.input), this.#rows(op.input));
+        break;
       case 'linear':
         this.#read(op.input, this.#width(op.input));
         this.#shape(op.weight, [this.#width(op.out), this.#width(op.input)]);
@@ -57,7 +83,7 @@ class Validator {
         break;
       case 'rope': {
         this.#read(op.value, op.numHeads * op.headDim, 'tokens');
-        const table = this.#program.ropeTables[op.table];
+        const table = this.#cache.ropeTables[op.table];
         this.#expect(
           table !== undefined && 2 * table.inverseFrequencies.length <= op.headDim,
           `rope table ${op.table} does not fit`,
@@ -73,7 +99,7 @@ class Validator {
       }
       case 'pagedAttention': {
         this.#kvWidth(op.layer);
-        const { headDim = 0, numKvHeads = 1 } = this.#program.kvLayers[op.layer] ?? {};
+        const { headDim = 0, numKvHeads = 1 } = this.#cache.kvLayers[op.layer] ?? {};
         this.#expect(this.#cached.has(op.layer), `reads layer ${op.layer} before it is written`);
         this.#expect(op.numHeads % numKvHeads === 0, `${op.numHeads} heads over ${numKvHeads} KV heads`);
         this.#expect(this.#windowIsKept(op.layer, op.window), `window ${op.window} is wider than what its group keeps`);
@@ -81,6 +107,17 @@ class Validator {
         this.#write(op.out, op.numHeads * headDim, 'tokens');
         break;
       }
+      case 'bidirectionalAttention': {
+        const width = this.#width(op.out);
+        this.#expect(width % op.numHeads === 0, `${op.numHeads} heads do not divide ${width}`);
+        for (const value of [op.query, op.key, op.value]) this.#read(value, width, 'tokens');
+        this.#write(op.out, width, 'tokens');
+        break;
+      }
+      case 'activation':
+        this.#read(op.input, this.#width(op.out));
+        this.#write(op.out, this.#width(op.out), this.#rows(op.input));
+        break;
       case 'gatedActivation':
         this.#read(op.gate, this.#width(op.out));
         this.#read(op.up, this.#width(op.out));
@@ -119,11 +156,10 @@ class Validator {
   }
 
   #checkGroups(): void {
-    const grouped = this.#program.kvGroups.flatMap((group) => group.layers).sort((a, b) => a - b);
-    const complete =
-      grouped.length === this.#program.kvLayers.length && grouped.every((layer, index) => layer === index);
+    const grouped = this.#cache.kvGroups.flatMap((group) => group.layers).sort((a, b) => a - b);
+    const complete = grouped.length === this.#cache.kvLayers.length && grouped.every((layer, index) => layer === index);
     this.#expect(complete, 'KV groups do not hold every layer exactly once');
-    for (const { kind, window } of this.#program.kvGroups) {
+    for (const { kind, window } of this.#cache.kvGroups) {
       this.#expect(
         (kind === 'window') === (window !== undefined && window > 0),
         'a window group needs a window, a full one has none',
@@ -132,12 +168,12 @@ class Validator {
   }
 
   #windowIsKept(layer: number, window: number | undefined): boolean {
-    const kept = this.#program.kvGroups.find((group) => group.layers.includes(layer))?.window;
+    const kept = this.#cache.kvGroups.find((group) => group.layers.includes(layer))?.window;
     return kept === undefined || (window !== undefined && window <= kept);
   }
 
   #kvWidth(layer: number): number {
-    const spec = this.#program.kvLayers[layer];
+    const spec = this.#cache.kvLayers[layer];
     this.#expect(spec !== undefined, `KV layer ${layer} does not exist`);
     return spec === undefined ? 0 : spec.numKvHeads * spec.headDim;
   }

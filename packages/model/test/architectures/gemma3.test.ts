@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Op } from '@kvasir/interfaces';
 import { describe, expect, it } from 'vitest';
-import { type GgufWriteValue, openModel, validateProgram, writeGguf } from '../../src/index.js';
+import { decoderProgram, type GgufWriteValue, openModel, validateProgram, writeGguf } from '../../src/index.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { gemma3Metadata, gemma3Shapes, tinyTensors, writeHuggingFaceFolder } from '../support/tiny-models.js';
 
@@ -11,7 +11,7 @@ let number = 0;
 async function open(layers: number, extra: Record<string, GgufWriteValue> = {}) {
   const path = join(folder, `${number++}.gguf`);
   await writeGguf(path, { metadata: gemma3Metadata(layers, extra), tensors: tinyTensors(gemma3Shapes(layers)) });
-  const { program } = await openModel(path);
+  const program = decoderProgram(await openModel(path));
   validateProgram(program);
   return program;
 }
@@ -92,7 +92,7 @@ describe('a tiny Gemma 3', () => {
 describe('a Hugging Face Gemma 3', () => {
   it('differs from its GGUF in the norm offset alone', async () => {
     await writeHuggingFaceFolder(join(folder, 'hf'), 'gemma3', { layers: 6 });
-    const fromFolder = (await openModel(join(folder, 'hf'))).program;
+    const fromFolder = decoderProgram(await openModel(join(folder, 'hf')));
     validateProgram(fromFolder);
     const fromGguf = await open(6);
     expect(fromFolder.ops.map((op) => (op.op === 'rmsNorm' ? { ...op, weightOffset: 0 } : op))).toEqual(fromGguf.ops);
@@ -120,7 +120,7 @@ describe('a Hugging Face Gemma 3', () => {
       config,
       prefix: 'language_model.model.',
     });
-    validateProgram((await openModel(join(folder, 'vision'))).program);
+    validateProgram(decoderProgram(await openModel(join(folder, 'vision'))));
   });
 
   it.each([
@@ -137,7 +137,7 @@ describe('a Hugging Face Gemma 3', () => {
     ['a pattern', { sliding_window_pattern: 1, rope_theta: 500, rope_local_base_freq: 50 }],
   ])('takes %s from its config', async (name, config) => {
     await writeHuggingFaceFolder(join(folder, name), 'gemma3', { layers: 2, config });
-    const { program } = await openModel(join(folder, name));
+    const program = decoderProgram(await openModel(join(folder, name)));
     expect(ofKind(program.ops, 'pagedAttention').map(({ window }) => window)).toEqual([
       undefined,
       name === 'a pattern' ? undefined : 8,

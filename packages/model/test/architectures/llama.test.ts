@@ -3,6 +3,7 @@ import { type Op, UnsupportedError } from '@kvasir/interfaces';
 import { BLOCK_ENCODINGS, DENSE_ENCODINGS } from '@kvasir/quant';
 import { describe, expect, it } from 'vitest';
 import {
+  decoderProgram,
   type GgufWriteValue,
   InvalidCheckpointError,
   openModel,
@@ -59,7 +60,7 @@ describe('a tiny Llama', () => {
   });
 
   it('names the stored order of query and key rows, and of nothing else', async () => {
-    const { program } = await open();
+    const program = decoderProgram(await open());
     const ordered = program.weights.filter((weight) => weight.rowOrder !== undefined);
     expect(ordered.map(({ name, rowOrder }) => [name, rowOrder])).toEqual(
       [0, 1].flatMap((layer) => [
@@ -96,13 +97,13 @@ describe('a tiny Llama', () => {
   });
 
   it('carries block encodings through to the weights', async () => {
-    const { program } = await open({}, tinyTensors(llamaShapes(), BLOCK_ENCODINGS.q4_0));
+    const program = decoderProgram(await open({}, tinyTensors(llamaShapes(), BLOCK_ENCODINGS.q4_0)));
     expect(program.weights.find(({ name }) => name === 'blk.0.attn_q.weight')?.encoding).toBe(BLOCK_ENCODINGS.q4_0);
     expect(program.weights.find(({ name }) => name === 'output_norm.weight')?.encoding).toBe(DENSE_ENCODINGS.f32);
   });
 
   it('declares the taps that are asked for, and refuses others', async () => {
-    const { program } = await open({}, undefined, ['layer.1', 'layer.0']);
+    const program = decoderProgram(await open({}, undefined, ['layer.1', 'layer.0']));
     validateProgram(program);
     expect(program.taps.map(({ name, value }) => [name, program.values[value]?.name])).toEqual([
       ['layer.1', 'blk.1.residual'],
@@ -116,7 +117,7 @@ describe('a tiny Llama', () => {
 
 describe('rope', () => {
   const frequencies = async (extra: Record<string, GgufWriteValue>, tensors?: TensorData[]) =>
-    (await open(extra, tensors)).program.ropeTables[0]?.inverseFrequencies ?? [];
+    decoderProgram(await open(extra, tensors)).ropeTables[0]?.inverseFrequencies ?? [];
 
   it('uses the base of the header', async () => {
     expect(await frequencies({ 'llama.rope.freq_base': { type: 'f32', value: 10_000 } })).toEqual(
@@ -150,7 +151,7 @@ describe('rope', () => {
 
 describe('a Mistral with a window', () => {
   it('attends through the window and keeps one window group', async () => {
-    const { program } = await open({ 'llama.attention.sliding_window': 32 });
+    const program = decoderProgram(await open({ 'llama.attention.sliding_window': 32 }));
     validateProgram(program);
     expect(program.kvGroups).toEqual([{ kind: 'window', layers: [0, 1], window: 32 }]);
     expect(ofKind(program.ops, 'pagedAttention').map(({ window }) => window)).toEqual([32, 32]);

@@ -1,4 +1,4 @@
-import type { KvGroupSpec, Program, ValueId } from '@kvasir/interfaces';
+import type { DecoderProgram, EncoderProgram, KvGroupSpec, ValueId } from '@kvasir/interfaces';
 
 /** What {@link createFakeProgram} may be told. */
 export interface FakeProgramOptions {
@@ -11,8 +11,8 @@ export interface FakeProgramOptions {
   readonly windows?: readonly number[];
 }
 
-/** A Program without ops, for the fake backend: a vocabulary and KV groups of one layer each. */
-export function createFakeProgram(options: FakeProgramOptions = {}): Program {
+/** A DecoderProgram without ops, for the fake backend: a vocabulary and KV groups of one layer each. */
+export function createFakeProgram(options: FakeProgramOptions = {}): DecoderProgram {
   const windows = options.windows ?? [];
   const kvGroups: KvGroupSpec[] = [
     { layers: [0], kind: 'full' },
@@ -34,5 +34,40 @@ export function createFakeProgram(options: FakeProgramOptions = {}): Program {
     ops: [],
     taps: [],
     logits: 0 as ValueId,
+  };
+}
+
+/** What {@link createFakeEncoderProgram} may be told. */
+export interface FakeEncoderProgramOptions {
+  readonly name?: string;
+  /** Default 16. */
+  readonly vocabSize?: number;
+  /** Numbers a vector. Default 8. */
+  readonly width?: number;
+  /** Default 512. */
+  readonly maxPositions?: number;
+  /** Whether vectors have length 1. Default true. */
+  readonly normalize?: boolean;
+}
+
+/** An encoder Program of one `pool` op, for the fake backend: a vocabulary and a width. */
+export function createFakeEncoderProgram(options: FakeEncoderProgramOptions = {}): EncoderProgram {
+  const { name = 'fake-encoder', vocabSize = 16, width = 8, maxPositions = 512, normalize = true } = options;
+  const [input, out] = [0 as ValueId, 1 as ValueId];
+  return {
+    specificationVersion: 1,
+    name,
+    kind: 'encoder',
+    vocabSize,
+    hiddenSize: width,
+    maxPositions,
+    files: [],
+    weights: [],
+    values: [
+      { name: 'hidden', rows: 'tokens', width },
+      { name: 'pooled', rows: 'outputs', width },
+    ],
+    ops: [{ op: 'pool', input, out, kind: 'mean', normalize }],
+    output: out,
   };
 }

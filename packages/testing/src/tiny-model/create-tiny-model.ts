@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type {
+  DecoderProgram,
   KvGroupSpec,
   Op,
-  Program,
   RopeTable,
   RowOrder,
   ValueId,
@@ -16,12 +16,12 @@ import { seededRandom } from './random.js';
 import type { TinyModelSpec } from './tiny-model-spec.js';
 import { WeightWriter } from './weight-writer.js';
 
-/** A Program whose weights lie in a temporary folder until it is disposed of. */
+/** A DecoderProgram whose weights lie in a temporary folder until it is disposed of. */
 export interface TinyModel extends Disposable {
-  readonly program: Program;
+  readonly program: DecoderProgram;
 }
 
-/** Writes random weights and the Program that reads them. The same spec gives the same bytes. */
+/** Writes random weights and the DecoderProgram that reads them. The same spec gives the same bytes. */
 export function createTinyModel(spec: TinyModelSpec): TinyModel {
   const folder = mkdtempSync(join(tmpdir(), 'kvasir-tiny-'));
   const program = new TinyProgram(spec, new WeightWriter(join(folder, 'weights.bin'), seededRandom(spec.seed))).build();
@@ -45,7 +45,7 @@ class TinyProgram {
     this.#isGemma = spec.family === 'gemma';
   }
 
-  build(): Program {
+  build(): DecoderProgram {
     const { hiddenSize, vocabSize, numLayers, numKvHeads, headDim, tied, encoding, softcap } = this.#spec;
     const embedding = this.#weights.matrix('embedding', vocabSize, hiddenSize, encoding);
     let hidden = this.#value('hidden', hiddenSize);
