@@ -1,19 +1,21 @@
 import { KvasirError } from '@kvasir/interfaces';
 
-/** As many requests wait as may: try again later. */
+/** As much waits as may: try again later. */
 export class QueueFullError extends KvasirError {
   readonly numQueued: number;
-  readonly maxQueuedRequests: number;
+  /** The limit, in what is queued: requests of an engine, inputs of an embedder. */
+  readonly maxQueued: number;
   /** When there should be room, by the measured drain rate. */
   readonly retryAfterMs: number;
 
-  constructor(numQueued: number, maxQueuedRequests: number, retryAfterMs: number) {
+  constructor(numQueued: number, maxQueued: number, retryAfterMs: number, what: 'inputs' | 'requests' = 'requests') {
+    const option = what === 'requests' ? 'maxQueuedRequests' : 'maxQueuedInputs';
     super(
       'ERR_QUEUE_FULL',
-      `${numQueued} requests are waiting, at most ${maxQueuedRequests} may: try again in ${retryAfterMs} ms or raise maxQueuedRequests`,
+      `${numQueued} ${what} are waiting, at most ${maxQueued} may: try again in ${retryAfterMs} ms or raise ${option}`,
     );
     this.numQueued = numQueued;
-    this.maxQueuedRequests = maxQueuedRequests;
+    this.maxQueued = maxQueued;
     this.retryAfterMs = retryAfterMs;
   }
 }
@@ -98,5 +100,40 @@ export class InsufficientMemoryError extends KvasirError {
     super('ERR_INSUFFICIENT_MEMORY', message);
     this.neededBytes = neededBytes;
     this.availableBytes = availableBytes;
+  }
+}
+
+/** An input of an embedder is longer than its model takes. */
+export class InputTooLongError extends KvasirError {
+  /** Which of the inputs of the call. */
+  readonly index: number;
+  readonly numTokens: number;
+  readonly maxModelLen: number;
+
+  constructor(index: number, numTokens: number, maxModelLen: number) {
+    super(
+      'ERR_INPUT_TOO_LONG',
+      `input ${index} has ${numTokens} tokens, expected at most ${maxModelLen}: shorten it or have it truncated`,
+    );
+    this.index = index;
+    this.numTokens = numTokens;
+    this.maxModelLen = maxModelLen;
+  }
+}
+
+/** The backend could not run a batch that a call had inputs in. `cause` is what it said. */
+export class BatchFailedError extends KvasirError {
+  readonly numSequences: number;
+  readonly numTokens: number;
+
+  constructor(numSequences: number, numTokens: number, cause: unknown) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    super(
+      'ERR_BATCH_FAILED',
+      `a batch of ${numSequences} sequences and ${numTokens} tokens failed and its calls ended with it: ${reason}`,
+      { cause },
+    );
+    this.numSequences = numSequences;
+    this.numTokens = numTokens;
   }
 }

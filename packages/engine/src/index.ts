@@ -1,12 +1,28 @@
 export type { Clock } from './clock.js';
 export { systemClock } from './clock.js';
+export { Embedder, type Embeddings, type EmbedInput } from './embedder/embedder.js';
+export type {
+  BatchRecord,
+  EmbeddedInput,
+  EmbedderObserver,
+  EmbedderStats,
+} from './embedder/embedder-meters.js';
+export type {
+  EmbedderLimits,
+  EmbedderLoadOptions,
+  EmbedderMemory,
+  EmbedderParts,
+  EmbedOptions,
+} from './embedder/embedder-options.js';
 export { Engine } from './engine.js';
 export type { CloseOptions, EngineLimits, EngineOptions, SubmitOptions } from './engine-options.js';
 export type { DeadlineFacts } from './errors.js';
 export {
+  BatchFailedError,
   DeadlineExceededError,
   DuplicateRequestError,
   EngineClosedError,
+  InputTooLongError,
   InsufficientMemoryError,
   PromptTooLongError,
   QueueFullError,

@@ -1,12 +1,13 @@
 import type { FinishReason } from '@kvasir/interfaces';
 import type { EngineObserver, StepRecord } from './observer.js';
+import { ObserverSet } from './observer-set.js';
 import type { RunningRequest } from './requests/running-request.js';
 import type { Sequence } from './sequence.js';
 import { TenantMeters } from './tenant-meters.js';
 
 /** Counts what happens and tells the observers. */
 export class Meters {
-  readonly #observers = new Set<EngineObserver>();
+  readonly #observers = new ObserverSet<EngineObserver>('engine');
   readonly tenants = new TenantMeters();
   readonly finished: Record<FinishReason, number> = { stop: 0, length: 0, abort: 0, error: 0 };
   numRequests = 0;
@@ -18,8 +19,7 @@ export class Meters {
   numDeadlinesExceeded = 0;
 
   observe(observer: EngineObserver): () => void {
-    this.#observers.add(observer);
-    return () => this.#observers.delete(observer);
+    return this.#observers.add(observer);
   }
 
   /** A request is part of a step for the first time. */
@@ -29,7 +29,7 @@ export class Meters {
     this.cachedPromptTokens += cachedTokens;
     tenant.promptTokens += promptLength;
     tenant.cachedPromptTokens += cachedTokens;
-    this.#tell((observer) => observer.onQueueTime?.(now - times.arrivalMs));
+    this.#observers.tell((observer) => observer.onQueueTime?.(now - times.arrivalMs));
   }
 
   /** A sequence gained tokens. */
@@ -44,15 +44,15 @@ export class Meters {
     const previous = sequence.lastTokenMs;
     sequence.lastTokenMs = now;
     times.lastTokenMs = now;
-    if (previous !== undefined) this.#tell((observer) => observer.onInterToken?.(now - previous));
+    if (previous !== undefined) this.#observers.tell((observer) => observer.onInterToken?.(now - previous));
     if (times.firstTokenMs !== undefined) return;
     times.firstTokenMs = now;
-    this.#tell((observer) => observer.onFirstToken?.(now - times.arrivalMs));
+    this.#observers.tell((observer) => observer.onFirstToken?.(now - times.arrivalMs));
   }
 
   step(record: StepRecord): void {
     this.numSteps++;
-    this.#tell((observer) => observer.onStep?.(record));
+    this.#observers.tell((observer) => observer.onStep?.(record));
   }
 
   submitted({ tenant }: RunningRequest): void {
@@ -87,18 +87,7 @@ export class Meters {
       timeToFirstTokenMs: interval(arrivalMs, firstTokenMs),
       endToEndMs: now - arrivalMs,
     };
-    this.#tell((observer) => observer.onFinish?.(record));
-  }
-
-  #tell(call: (observer: EngineObserver) => void): void {
-    for (const observer of this.#observers) {
-      try {
-        call(observer);
-      } catch (error) {
-        this.#observers.delete(observer);
-        process.emitWarning(`an observer of the engine threw and is dropped: ${String(error)}`);
-      }
-    }
+    this.#observers.tell((observer) => observer.onFinish?.(record));
   }
 }
 

@@ -6,11 +6,12 @@ import {
   InvalidArgumentError,
   type Tokenizer,
 } from '@kvasir/interfaces';
-import { type ModelDescription, openModel, resolveModel, type SamplingDefaults } from '@kvasir/model';
+import type { ModelDescription, SamplingDefaults } from '@kvasir/model';
 import { loadChatTemplate } from '@kvasir/tokenizer';
 import type { Engine } from '../engine.js';
 import type { CloseOptions, EngineLimits } from '../engine-options.js';
 import type { MemoryReport } from '../memory/plan-memory.js';
+import { openModelByName } from '../open-model-by-name.js';
 import type { OutputStream } from '../output-stream.js';
 import { completeSampling, type SamplingOptions, withDefaults } from '../sampling.js';
 import { type CallOptions, readCallOptions } from './call-options.js';
@@ -67,7 +68,8 @@ export class LLM {
   static async load(options: LoadOptions): Promise<LLM> {
     const sizes = resolveSizes(options);
     options.signal?.throwIfAborted();
-    const description = typeof options.model === 'string' ? await openByName(options.model, options) : options.model;
+    const description =
+      typeof options.model === 'string' ? await openModelByName(options.model, options) : options.model;
     const opened = await openEngine(description, options, sizes);
     try {
       return new LLM(description, opened, await openChatTemplate(description, opened.tokenizer), options);
@@ -173,18 +175,6 @@ export class LLM {
     const requestId = `llm-${++this.#numRequests}`;
     return this.engine.submit({ requestId, promptTokenIds, sampling, ...extras }, { signal });
   }
-}
-
-/** Fetches what is not here yet; terms that ask for agreement are shown, if nobody else takes them, as a process warning. */
-async function openByName(model: string, { offline, signal, pull }: LoadOptions): Promise<ModelDescription> {
-  const { path } = await resolveModel(model, {
-    onTerms: ({ summary, url }) => process.emitWarning(`${model}: ${summary} (${url})`),
-    ...pull,
-    ...(offline === undefined ? {} : { offline }),
-    ...(signal === undefined ? {} : { signal }),
-  });
-  signal?.throwIfAborted();
-  return openModel(path);
 }
 
 /** A client's template gets less than the model's: it blocks the event loop while it runs. */

@@ -38,7 +38,7 @@ describe('when there should be room again', () => {
     const { engine } = await startEngine({ maxQueuedRequests: 1 });
     const stream = engine.submit(request([1], { maxTokens: 1 }));
     expect(() => engine.submit(request([2]))).toThrow(
-      expect.objectContaining({ code: 'ERR_QUEUE_FULL', numQueued: 1, maxQueuedRequests: 1, retryAfterMs: 1000 }),
+      expect.objectContaining({ code: 'ERR_QUEUE_FULL', numQueued: 1, maxQueued: 1, retryAfterMs: 1000 }),
     );
     await collect(stream);
     await engine.close();

@@ -1,0 +1,75 @@
+import type { EncoderOptions, EncoderProgram, EncoderSession, Tokenizer } from '@kvasir/interfaces';
+import { encoderProgram, type ModelDescription } from '@kvasir/model';
+import { loadTokenizer } from '@kvasir/tokenizer';
+import { InsufficientMemoryError } from '../errors.js';
+import { availableMemoryBytes } from '../memory/available-memory.js';
+import { formatBytes } from '../memory/format-bytes.js';
+import { openModelByName } from '../open-model-by-name.js';
+import {
+  checkLoadOptions,
+  type EmbedderLoadOptions,
+  type EmbedderParts,
+  settleEmbedderLimits,
+} from './embedder-options.js';
+
+/**
+ * Settles limits and memory from headers alone, then loads weights and tokenizer side by side.
+ * @throws `InvalidArgumentError`, `ModelKindError` and {@link InsufficientMemoryError}; nothing was loaded.
+ */
+export async function openEmbedder(options: EmbedderLoadOptions): Promise<EmbedderParts> {
+  checkLoadOptions(options);
+  options.signal?.throwIfAborted();
+  const description = typeof options.model === 'string' ? await openModelByName(options.model, options) : options.model;
+  const program = encoderProgram(description);
+  const limits = settleEmbedderLimits(options, program.maxPositions);
+  const encoder: EncoderOptions = {
+    program,
+    mode: options.dtype ?? 'auto',
+    maxTokensPerBatch: limits.maxTokensPerBatch,
+    maxSequencesPerBatch: limits.maxSequencesPerBatch,
+    ...(options.numThreads === undefined ? {} : { numThreads: options.numThreads }),
+  };
+  const availableBytes = (options.availableMemoryBytes ?? availableMemoryBytes)();
+  checkMemory(options, encoder, availableBytes);
+  const [session, tokenizer] = await openBoth(description, options, encoder);
+  return { name: description.name, session, tokenizer, limits, isNormalized: isNormalized(program), availableBytes };
+}
+
+function isNormalized({ ops, output }: EncoderProgram): boolean {
+  return ops.some((op) => op.op === 'pool' && op.out === output && op.normalize);
+}
+
+function checkMemory({ backend }: EmbedderLoadOptions, encoder: EncoderOptions, availableBytes: number): void {
+  const { weightBytes, mappedBytes, scratchBytes } = backend.planEncoder(encoder);
+  const neededBytes = weightBytes + mappedBytes + scratchBytes;
+  if (neededBytes <= availableBytes) return;
+  throw new InsufficientMemoryError(
+    `the encoder needs ${formatBytes(neededBytes)} (weights ${formatBytes(weightBytes)} packed and ${formatBytes(mappedBytes)} of the file, buffers ${formatBytes(scratchBytes)}), ${formatBytes(availableBytes)} are available: free memory or lower maxTokensPerBatch`,
+    neededBytes,
+    availableBytes,
+  );
+}
+
+/** If one of them fails the other is not left behind. */
+async function openBoth(
+  description: ModelDescription,
+  { backend, onProgress, signal }: EmbedderLoadOptions,
+  options: EncoderOptions,
+): Promise<[EncoderSession, Tokenizer]> {
+  const [session, tokenizer] = await Promise.allSettled([
+    backend.openEncoder(options, {
+      ...(onProgress === undefined ? {} : { onProgress }),
+      ...(signal === undefined ? {} : { signal }),
+    }),
+    loadTokenizer(description.tokenizer),
+  ]);
+  if (session.status === 'rejected') {
+    if (tokenizer.status === 'fulfilled') await tokenizer.value.close?.();
+    throw session.reason;
+  }
+  if (tokenizer.status === 'rejected') {
+    await session.value.close();
+    throw tokenizer.reason;
+  }
+  return [session.value, tokenizer.value];
+}
