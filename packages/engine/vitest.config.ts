@@ -1,3 +1,5 @@
 import { definePackageTests } from '../../tools/vitest/package-tests.js';
 
-export default definePackageTests(import.meta.url, { globalSetup: ['@kvasir/testing/global-setup'] });
+export default definePackageTests(import.meta.url, {
+  globalSetup: ['@kvasir/testing/global-setup', '@kvasir/testing/encoder-setup'],
+});

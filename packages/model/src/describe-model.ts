@@ -1,8 +1,9 @@
-import type { Program, TokenizerSource } from '@kvasir/interfaces';
+import type { EncoderProgram, Program, TokenizerSource } from '@kvasir/interfaces';
 import { type Checkpoint, numElements } from './checkpoint/checkpoint.js';
 import { defined } from './defined.js';
 import { InvalidCheckpointError } from './errors.js';
-import type { GenerationDefaults, ModelDescription } from './model-description.js';
+import type { EmbeddingDefaults, GenerationDefaults, ModelDescription } from './model-description.js';
+import type { SentenceSettings } from './sentence-transformers.js';
 
 /** The parts of a {@link ModelDescription} that a format reads. */
 export interface ModelParts {
@@ -11,6 +12,8 @@ export interface ModelParts {
   readonly program: Program;
   readonly tokenizer: TokenizerSource;
   readonly generation: GenerationDefaults;
+  /** Of encoders. */
+  readonly sentence?: SentenceSettings;
 }
 
 /** Checks that vocabulary and weights belong together and adds up what the headers say. */
@@ -20,6 +23,7 @@ export function describeModel({
   program,
   tokenizer,
   generation,
+  sentence,
 }: ModelParts): ModelDescription {
   // Fewer tokens than rows is normal: embeddings are padded to round numbers.
   if (tokenizer.vocabSize > program.vocabSize) {
@@ -35,6 +39,7 @@ export function describeModel({
     tokenizer,
     ...defined('chatTemplate', tokenizer.chatTemplate),
     generation,
+    ...defined('embedding', program.kind === 'encoder' ? embeddingDefaults(program, sentence) : undefined),
     maxPositions: program.maxPositions,
     parameterCount: program.weights.reduce((sum, { shape }) => sum + numElements(shape), 0),
     weightBytes: program.weights.reduce(
@@ -44,5 +49,15 @@ export function describeModel({
     sizeBytes: checkpoint.files.reduce((sum, file) => sum + file.sizeBytes, 0),
     files: checkpoint.files.map((file) => file.path),
     unusedTensors: [...checkpoint.tensors.keys()].filter((name) => !used.has(name) && name !== 'rope_freqs.weight'),
+  };
+}
+
+function embeddingDefaults(program: EncoderProgram, sentence: SentenceSettings | undefined): EmbeddingDefaults {
+  const { pooling = 'mean', isNormalized = false, maxSequenceLength = program.maxPositions } = sentence ?? {};
+  return {
+    maxSequenceLength: Math.min(maxSequenceLength, program.maxPositions),
+    width: program.hiddenSize,
+    pooling,
+    isNormalized,
   };
 }

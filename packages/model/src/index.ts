@@ -31,6 +31,7 @@ export { type CacheOptions, listCachedModels, removeCachedModel } from './resolv
 export {
   CATALOGUE,
   type CatalogueEntry,
+  type CatalogueFile,
   DEFAULT_MODEL,
   findCatalogueEntry,
   type HubMirror,

@@ -1,15 +1,11 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UnsupportedError } from '@kvasir/interfaces';
-import type { Architecture } from './architectures/architecture.js';
-import { huggingFaceTensorNames } from './architectures/hugging-face-tensor-names.js';
+import { huggingFacePrefix, huggingFaceTensorNames } from './architectures/hugging-face-tensor-names.js';
 import { findArchitecture } from './architectures/registry.js';
 import { FieldReader } from './checkpoint/field-reader.js';
 import { readJsonFile, readOptionalJsonFile } from './checkpoint/json-file.js';
-import {
-  readSafetensorsCheckpoint,
-  type SafetensorsCheckpoint,
-} from './checkpoint/safetensors/read-safetensors-checkpoint.js';
+import { readSafetensorsCheckpoint } from './checkpoint/safetensors/read-safetensors-checkpoint.js';
 import { defined } from './defined.js';
 import { describeModel } from './describe-model.js';
 import { InvalidCheckpointError } from './errors.js';
@@ -17,9 +13,7 @@ import { huggingFaceTokenizerSource } from './hugging-face-tokenizer-source.js';
 import type { GenerationDefaults, ModelDescription, OpenModelOptions } from './model-description.js';
 import { ProgramBuilder } from './program/program-builder.js';
 import { HUGGING_FACE_KEYS, readSamplingDefaults } from './sampling-defaults.js';
-
-/** Where the decoder's tensors start: a plain causal model, or the text part of a model with vision (two generations of transformers). */
-const DECODER_PREFIXES = ['model.', 'language_model.model.', 'model.language_model.'];
+import { readSentenceSettings } from './sentence-transformers.js';
 
 /** Opens a safetensors file (all shards of it) beside its `config.json`. */
 export function openSafetensors(path: string, options: OpenModelOptions): ModelDescription {
@@ -33,9 +27,16 @@ export function openSafetensors(path: string, options: OpenModelOptions): ModelD
   refuseQuantized(fields);
   const checkpoint = readSafetensorsCheckpoint(path);
   const config = architecture.fromHuggingFace({ fields, readVector: () => undefined });
-  const builder = new ProgramBuilder(checkpoint, tensorNames(architecture, checkpoint));
-  const name = fields.optionalString('_name_or_path') || basename(folder);
-  const program = architecture.build(config, builder, { name, taps: options.taps ?? [] });
+  const prefix = huggingFacePrefix(architecture, (tensor) => checkpoint.tensors.has(tensor));
+  const builder = new ProgramBuilder(checkpoint, huggingFaceTensorNames(architecture, prefix));
+  // Encoders keep the name of the model that they were trained from.
+  const name = (architecture.isEncoder ? undefined : fields.optionalString('_name_or_path')) || basename(folder);
+  const sentence = architecture.isEncoder ? readSentenceSettings(folder) : undefined;
+  const program = architecture.build(config, builder, {
+    name,
+    taps: options.taps ?? [],
+    ...defined('sentence', sentence),
+  });
   const source = huggingFaceTokenizerSource(folder, program.vocabSize);
   const generation = generationDefaults(folder, fields, source.eosTokenId, source.bosTokenId);
   const tokenizer = {
@@ -43,7 +44,14 @@ export function openSafetensors(path: string, options: OpenModelOptions): ModelD
     ...defined('bosTokenId', generation.bosTokenId),
     ...defined('eosTokenId', source.eosTokenId ?? generation.eosTokenIds[0]),
   };
-  return describeModel({ architecture: architecture.name, checkpoint, program, tokenizer, generation });
+  return describeModel({
+    architecture: architecture.name,
+    checkpoint,
+    program,
+    tokenizer,
+    generation,
+    ...defined('sentence', sentence),
+  });
 }
 
 function architectureName(fields: FieldReader): string {
@@ -58,12 +66,6 @@ function refuseQuantized(fields: FieldReader): void {
     const problem = `${fields.file}: the model is quantized with '${method ?? 'an unnamed method'}', which is not built yet; use its GGUF file or the original`;
     throw new UnsupportedError(`quantization ${method}`, problem);
   }
-}
-
-/** Maps GGUF-style names to those of this checkpoint. */
-function tensorNames(architecture: Architecture, { tensors }: SafetensorsCheckpoint): (name: string) => string {
-  const prefix = DECODER_PREFIXES.find((candidate) => tensors.has(`${candidate}embed_tokens.weight`)) ?? 'model.';
-  return huggingFaceTensorNames(architecture, prefix);
 }
 
 function generationDefaults(

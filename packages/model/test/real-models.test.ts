@@ -48,7 +48,7 @@ describe.skipIf(smollm2 === undefined)('SmolLM2 135M', () => {
   });
 
   it('is the file of the catalogue', async () => {
-    expect(await sha256(smollm2 as string)).toBe(CATALOGUE[0]?.mirrors[0]?.sha256);
+    expect(await sha256(smollm2 as string)).toBe(CATALOGUE[0]?.files[0]?.sha256);
   });
 
   it('is listed by its types', async () => {
@@ -97,6 +97,6 @@ describe.skipIf(gemma3 === undefined)('Gemma 3 270M', () => {
   });
 
   it('is the file of the catalogue', async () => {
-    expect(await sha256(gemma3 as string)).toBe(CATALOGUE[1]?.mirrors[0]?.sha256);
+    expect(await sha256(gemma3 as string)).toBe(CATALOGUE[1]?.files[0]?.sha256);
   });
 });

@@ -29,6 +29,9 @@ function answer(message) {
 function load() {
   const { Tokenizer } = require(modulePath);
   tokenizer = Tokenizer.fromFile(tokenizerJsonPath);
+  // Some files keep how their model was trained; what is cut or filled up here is for the caller to say.
+  tokenizer.disableTruncation();
+  tokenizer.disablePadding();
   const json = JSON.parse(readFileSync(tokenizerJsonPath, 'utf8'));
   const tokens = [];
   for (const [content, id] of Object.entries(tokenizer.getVocab(true))) tokens[id] = content;

@@ -1,11 +1,14 @@
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadChatTemplate } from '../src/chat-template.js';
+import { loadTokenizer } from '../src/load-tokenizer.js';
 import { VocabularyTokenizer } from '../src/vocabulary-tokenizer.js';
 import { readGgufTokenizer } from './support/gguf.js';
-import { modelPath, readGoldens } from './support/models.js';
+import { modelPath, readGoldenEmbeddings, readGoldens } from './support/models.js';
 
 const smollm2 = modelPath('KVASIR_TEST_SMOLLM2');
 const gemma3 = modelPath('KVASIR_TEST_GEMMA3');
+const minilm = modelPath('KVASIR_TEST_MINILM');
 
 describe.each([
   { name: 'smollm2', path: smollm2 },
@@ -22,6 +25,31 @@ describe.each([
     }
     tokenizer.checkIntegrity();
   });
+});
+
+describe('minilm-l6-v2 against transformers', () => {
+  it.skipIf(minilm === undefined)(
+    'encodes every golden text, whatever its file says of cutting and filling up',
+    async () => {
+      const tokenizer = await loadTokenizer({
+        kind: 'huggingface',
+        tokenizerJsonPath: join(minilm!, 'tokenizer.json'),
+        vocabSize: 30_522,
+        addBos: false,
+        addEos: false,
+      });
+      const { texts } = readGoldenEmbeddings();
+      expect(texts.length).toBe(24);
+      for (const { text, num_tokens, ids } of texts) {
+        const found = [...tokenizer.encode(text)];
+        expect(found.length, text).toBe(num_tokens);
+        // What is cut keeps its last token, [SEP].
+        expect([...found.slice(0, ids.length - 1), found.at(-1)], text).toEqual(ids);
+      }
+      expect(Math.max(...texts.map(({ num_tokens }) => num_tokens))).toBe(452);
+      await tokenizer.close?.();
+    },
+  );
 });
 
 describe('smollm2 chats against transformers', () => {

@@ -124,6 +124,16 @@ describe('other families', () => {
     const tokenizer = await huggingFace(
       {
         version: '1.0',
+        // Left over from training: neither cuts nor fills up here.
+        truncation: { max_length: 4, strategy: 'LongestFirst', stride: 0, direction: 'Right' },
+        padding: {
+          strategy: { Fixed: 8 },
+          direction: 'Right',
+          pad_to_multiple_of: null,
+          pad_id: 0,
+          pad_type_id: 0,
+          pad_token: '[UNK]',
+        },
         added_tokens: [special(1, '[CLS]'), special(2, '[SEP]')],
         normalizer: {
           type: 'BertNormalizer',

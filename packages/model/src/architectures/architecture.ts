@@ -1,11 +1,24 @@
 import type { Program } from '@kvasir/interfaces';
 import type { FieldReader } from '../checkpoint/field-reader.js';
 import type { ProgramBuilder } from '../program/program-builder.js';
+import type { SentenceSettings } from '../sentence-transformers.js';
 
 /** What a build is told beside the settings of its model. */
 export interface BuildOptions {
   readonly name: string;
   readonly taps: readonly string[];
+  /** Of encoders. */
+  readonly sentence?: SentenceSettings;
+}
+
+/** Where the tensors of a Hugging Face checkpoint are that are not the decoder's usual ones. */
+export interface HuggingFaceLayout {
+  /** Put before every name; the first under which there is a token embedding counts. */
+  readonly prefixes: readonly string[];
+  /** What stands before the number of a layer. */
+  readonly layers: string;
+  /** Tensors outside layers, by GGUF-style name. */
+  readonly roots: Readonly<Record<string, string>>;
 }
 
 /** Reads settings and, where a format keeps some of them in a tensor, a tiny f32 tensor. */
@@ -24,6 +37,10 @@ export interface Architecture<Config = unknown> {
   readonly huggingFaceNames: readonly string[];
   /** GGUF tensor part (`blk.N.` and `.weight` taken off) to the Hugging Face one. */
   readonly huggingFaceTensors: Readonly<Record<string, string>>;
+  /** Absent: that of a decoder. */
+  readonly huggingFaceLayout?: HuggingFaceLayout;
+  /** Whether it gives vectors; files of sentence-transformers then count. */
+  readonly isEncoder?: true;
   /** 1 when Hugging Face stores norm weights minus one. */
   readonly huggingFaceNormOffset: 0 | 1;
   fromGguf(source: SettingsSource): Config;

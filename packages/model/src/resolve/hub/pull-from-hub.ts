@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { InvalidArgumentError } from '@kvasir/interfaces';
 import { readShardIndex } from '../../checkpoint/safetensors/read-safetensors-checkpoint.js';
 import { checkDiskSpace } from '../cache/disk-space.js';
@@ -78,7 +78,9 @@ async function pullFiles(
   );
   const pulled: PulledFile[] = [];
   for (const file of files) {
-    const name = basename(file.name);
+    // Settings keep their folder: there is more than one config.json.
+    const name = file.name.endsWith('.json') ? file.name : basename(file.name);
+    await mkdir(dirname(join(folder, name)), { recursive: true });
     const { sha256 } = await downloadFile({
       url: hubFileUrl(hub, repository.id, repository.commit, file.name),
       path: join(folder, name),

@@ -19,6 +19,10 @@ const SETTINGS = [
   'tokenizer_config.json',
   'generation_config.json',
   'chat_template.jinja',
+  // What sentence-transformers writes beside an encoder.
+  'modules.json',
+  'sentence_bert_config.json',
+  '1_Pooling/config.json',
 ];
 const INDEX = 'model.safetensors.index.json';
 const PREFERRED_QUANT = 'q4_k_m';
