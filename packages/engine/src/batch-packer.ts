@@ -24,6 +24,7 @@ import {
   TRANSFER_OP,
   TRANSFER_WORDS,
 } from '@kvasir/interfaces';
+import { MIN_FLOAT32 } from './sampling.js';
 import { SectionWriter } from './section-writer.js';
 import type { Sequence } from './sequence.js';
 import { SlotLedger } from './slot-ledger.js';
@@ -158,13 +159,13 @@ export class BatchPacker {
     words[at + SLOT_OP_FIELD.seedLow] = Number(BigInt.asIntN(32, sampling.seed));
     words[at + SLOT_OP_FIELD.seedHigh] = Number(BigInt.asIntN(32, sampling.seed >> 32n));
     floats[at + SLOT_OP_FIELD.temperature] = sampling.temperature;
-    floats[at + SLOT_OP_FIELD.topP] = sampling.topP;
+    floats[at + SLOT_OP_FIELD.topP] = aboveZero(sampling.topP);
     words[at + SLOT_OP_FIELD.topK] = sampling.topK;
     words[at + SLOT_OP_FIELD.stopIdsOffset] = stopIdsOffset;
     words[at + SLOT_OP_FIELD.stopIdsLength] = sampling.stopTokenIds.length;
     floats[at + SLOT_OP_FIELD.minP] = sampling.minP;
-    floats[at + SLOT_OP_FIELD.typicalP] = sampling.typicalP;
-    floats[at + SLOT_OP_FIELD.repetitionPenalty] = sampling.repetitionPenalty;
+    floats[at + SLOT_OP_FIELD.typicalP] = aboveZero(sampling.typicalP);
+    floats[at + SLOT_OP_FIELD.repetitionPenalty] = aboveZero(sampling.repetitionPenalty);
     floats[at + SLOT_OP_FIELD.presencePenalty] = sampling.presencePenalty;
     floats[at + SLOT_OP_FIELD.frequencyPenalty] = sampling.frequencyPenalty;
     words[at + SLOT_OP_FIELD.biasOffset] = biasOffset;
@@ -275,6 +276,11 @@ export class BatchPacker {
     arena.numWords = numWords;
     return arena;
   }
+}
+
+/** As a float32 it would be 0, which none of them may be. */
+function aboveZero(value: number): number {
+  return Math.max(value, MIN_FLOAT32);
 }
 
 function align(numWords: number): number {

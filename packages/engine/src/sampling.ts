@@ -66,7 +66,7 @@ const KNOWN: readonly (keyof SamplingOptions)[] = [
 const GREEDY_TEMPERATURE = 1e-5;
 const MAX_INT32 = 0x7fffffff;
 /** Bounds of what float32 holds as a number above 0. */
-const MIN_FLOAT32 = 2 ** -126;
+export const MIN_FLOAT32 = 2 ** -126;
 const MAX_FLOAT32 = 3.4e38;
 const MAX_BIAS = 100;
 

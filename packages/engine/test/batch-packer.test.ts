@@ -50,6 +50,19 @@ describe('what is packed', () => {
     );
   });
 
+  it('never holds a 0 for what is above 0, however small', async () => {
+    const steps: StepRecords[] = [];
+    const { engine } = await startEngine({ onStep: ({ records }) => steps.push(structuredClone(records)) });
+    const tiny = { topP: Number.MIN_VALUE, typicalP: 1e-60, repetitionPenalty: 1e-300 };
+    await collect(engine.submit(request([2, 3], { ...tiny, maxTokens: 1 })));
+    await engine.close();
+    const { topP, typicalP, repetitionPenalty } = steps[0]!.slotOps[0]!;
+    for (const value of [topP, typicalP, repetitionPenalty]) {
+      expect(value).toBeGreaterThan(0);
+      expect(value).toBeLessThan(1e-37);
+    }
+  });
+
   it('is whole when lists outgrow the arena', async () => {
     const steps: StepRecords[] = [];
     const { engine } = await startEngine({ onStep: ({ records }) => steps.push(structuredClone(records)) });

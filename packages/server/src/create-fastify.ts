@@ -160,19 +160,26 @@ function addJsonParser(instance: FastifyInstance, maxDepth: number): void {
 function addErrorHandlers(instance: FastifyInstance): void {
   const routes = new RouteTable();
   instance.addHook('onRoute', ({ method, url }) => routes.add(url, method));
-  instance.setErrorHandler((error, request, reply) => sendError(error, request, reply));
-  instance.setNotFoundHandler((request, reply) => {
+  const sendNoRoute = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const path = request.url.split('?', 1)[0]!;
     const allowed = routes.methodsOf(path);
-    if (allowed.length === 0) {
-      throw new RequestError('ERR_UNKNOWN_ROUTE', `there is no ${request.method} ${quote(path)}; check the path`);
-    }
-    reply.header('allow', allowed.join(', '));
-    throw new RequestError(
-      'ERR_METHOD_NOT_ALLOWED',
-      `${path} does not take ${request.method}; use ${allowed.join(' or ')}`,
-    );
-  });
+    if (allowed.length > 0) reply.header('allow', allowed.join(', '));
+    return sendError(noRoute(request.method, path, allowed), request, reply);
+  };
+  instance.setErrorHandler((error, request, reply) =>
+    // Fastify wants a media type of some methods before it looks whether anyone takes them.
+    request.is404 && (error as { code?: unknown }).code === 'FST_ERR_ROUTE_MISSING_CONTENT_TYPE'
+      ? sendNoRoute(request, reply)
+      : sendError(error, request, reply),
+  );
+  instance.setNotFoundHandler(sendNoRoute);
+}
+
+function noRoute(method: string, path: string, allowed: readonly string[]): RequestError {
+  if (allowed.length === 0) {
+    return new RequestError('ERR_UNKNOWN_ROUTE', `there is no ${method} ${quote(path)}; check the path`);
+  }
+  return new RequestError('ERR_METHOD_NOT_ALLOWED', `${path} does not take ${method}; use ${allowed.join(' or ')}`);
 }
 
 function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {

@@ -36,6 +36,19 @@ test('a route that was added from outside wants a key too', async () => {
   await server.close();
 });
 
+test('no other route is open', async () => {
+  const { url, server } = await startServer({}, { ...options, adminKey: 'admin' });
+  const document = await (await fetch(`${url}/openapi.json`, { headers: bearer('key-one') })).json();
+  const open: string[] = [];
+  for (const [path, methods] of Object.entries<object>(document.paths)) {
+    for (const method of Object.keys(methods)) {
+      const { statusCode } = await server.fastify.inject({ url: path, method: method as 'get' });
+      if (statusCode !== 401) open.push(path);
+    }
+  }
+  expect(open).toEqual(['/health', '/ready']);
+});
+
 test.each(['/health', '/ready'])('%s is open', async (path) => {
   const { url } = await startServer({}, options);
   expect((await fetch(`${url}${path}`)).status).toBe(200);

@@ -442,6 +442,8 @@ describe('headers and routes', () => {
     ['POST', '/v1/nothing', jsonType, 404, 'there is no POST "/v1/nothing"; check the path'],
     ['POST', '/v1/embeddings', jsonType, 404, 'there is no POST "/v1/embeddings"; check the path'],
     ['GET', CHAT, {}, 405, '/v1/chat/completions does not take GET; use POST'],
+    ['QUERY', CHAT, {}, 405, '/v1/chat/completions does not take QUERY; use POST'],
+    ['QUERY', '/nowhere', {}, 404, 'there is no QUERY "/nowhere"; check the path'],
     ['DELETE', '/v1/models', {}, 405, '/v1/models does not take DELETE; use GET or HEAD'],
     ['POST', '/v1/models/x', jsonType, 405, '/v1/models/x does not take POST; use GET or HEAD'],
     ['GET', '/v1/models/x', {}, 404, 'model "x" is not served here; ask for "fake"'],

@@ -98,7 +98,7 @@ function toResponses({ answer, event, otherAnswers, hasSeed, method, tag, path }
     ...(needsKey ? ['401'] : []),
     ...(takesModel ? ['404'] : []),
     ...(method === 'get' ? [] : ERRORS_OF_POSTS),
-    ...(isGeneration ? ['429'] : []),
+    ...(isGeneration ? ['429', '504'] : []),
   ];
   const ok: Record<string, unknown> = {
     ...toResponse('The answer.', answer, event),

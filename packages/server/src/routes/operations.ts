@@ -20,7 +20,7 @@ export function addOperations(fastify: FastifyInstance, context: ServerContext, 
   fastify.route({
     method: ['GET', 'POST'],
     url: '/ping',
-    config: { isPublic: true, isRoutine: true, hasOptionalBody: true },
+    config: { isRoutine: true, hasOptionalBody: true },
     handler: (_request, reply) => reply.code(context.model.engine.failure === undefined ? 200 : 503).send(),
   });
 
