@@ -16,6 +16,7 @@ enum class Activation : int32_t { silu = 0, gelu_tanh = 1, gelu = 2 };
 
 constexpr int kKvTile = 16;              // tokens a key tile; block sizes are multiples of it
 constexpr int kAttentionPartition = 256; // absolute token borders at which softmax state is merged
+constexpr int64_t kVocabularyTile = 64;   // logits whose maximum sampling looks at first
 
 // Where one layer's keys and values lie inside a block of its group:
 //
@@ -78,6 +79,16 @@ struct SampleParams {
   float typical_p = 1;  // 1: off
 };
 
+constexpr int64_t vocabulary_tiles(int64_t vocab) { return (vocab + kVocabularyTile - 1) / kVocabularyTile; }
+
+// One row of logits.
+struct LogitRow {
+  const float* logits;
+  int64_t vocab;
+  // What tile_maxima() says of them, readable up to a multiple of 16; null: they are found by a pass over the row.
+  const float* tile_max = nullptr;
+};
+
 struct TokenLogprob {
   int32_t id;
   float logprob;
@@ -94,6 +105,8 @@ struct OpKernels {
   void (*gated_activation)(Activation kind, const float* gate, const float* up, int64_t n, float* out);
   void (*add)(const float* a, const float* b, int64_t n, float* out);
   void (*softcap)(float* x, int64_t n, float cap);
+  // maxima[i] = largest of the logits [i * kVocabularyTile, (i + 1) * kVocabularyTile) below n; NaN counts as -inf, -0 as 0.
+  void (*tile_maxima)(const float* logits, int64_t n, float* maxima);
 
   // Writes key and value of one token (all KV heads) at `slot_in_block` of a block.
   void (*kv_write)(const KvLayout& layout, uint8_t* block, int32_t slot_in_block, const float* key, const float* value);
@@ -104,11 +117,12 @@ struct OpKernels {
 
   // Draws one token: order is temperature, min-p, top-k, top-p, typical-p, argmax of logit / temperature + Gumbel noise;
   // greedy is the argmax (lowest id on ties). -1 when no logit is above -inf. `scratch` is sample_scratch_bytes(vocab).
-  int32_t (*sample)(const float* logits, int64_t vocab, const SampleParams& params, uint8_t* scratch);
+  // With maxima, greedy and top-k read only the tiles that can matter.
+  int32_t (*sample)(const LogitRow& row, const SampleParams& params, uint8_t* scratch);
   size_t (*sample_scratch_bytes)(int64_t vocab);
 
   // Log-probability and rank of `target`, and the `top_k` most likely tokens (logit descending, id ascending), under softmax(logits).
-  void (*logprobs)(const float* logits, int64_t vocab, int32_t target, int32_t top_k, TokenLogprob* chosen, TokenLogprob* top, uint8_t* scratch);
+  void (*logprobs)(const LogitRow& row, int32_t target, int32_t top_k, TokenLogprob* chosen, TokenLogprob* top, uint8_t* scratch);
 };
 
 // Table of a path. Asking for a path that the CPU lacks is the caller's mistake.

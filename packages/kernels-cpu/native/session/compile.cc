@@ -23,6 +23,7 @@ class Compiler {
   CompiledProgram compile() {
     for (const OpSpec& op : program_.ops) add_op(op);
     out_.logits = current_[static_cast<size_t>(program_.logits)];
+    add_logit_maxima();
     lay_out_kv();
     place_buffers(out_, session_.max_tokens, session_.max_outputs);
     return std::move(out_);
@@ -43,7 +44,7 @@ class Compiler {
     if (group >= 0) {
       LinearGroup& target = out_.phases.back().groups[static_cast<size_t>(group)];
       target.epilogue.push_back({op, false, ActivationForm::f32});
-      produced_by_[op.out] = group;
+      if (op.out >= 0) produced_by_[op.out] = group;
       out_.phases.back().label += std::string("+") + op_kind_name(op.kind);
     } else {
       const Rows rows = out_.buffers[static_cast<size_t>(op.out >= 0 ? op.out : op.input)].rows;
@@ -59,12 +60,12 @@ class Compiler {
 
   // Group of the current linear phase whose columns hold everything that `op` reads of this phase; -1 when there is none.
   int32_t epilogue_group(const OpSpec& op) {
-    if (op.kind != OpKind::gated_activation && op.kind != OpKind::add) return -1;
+    if (op.kind != OpKind::gated_activation && op.kind != OpKind::add && op.kind != OpKind::softcap) return -1;
     if (out_.phases.empty() || out_.phases.back().kind != PhaseKind::linear) return -1;
     Phase& phase = out_.phases.back();
     if (phase.rows != out_.buffers[static_cast<size_t>(op.input)].rows) return -1;
-    const auto a = produced_by_.find(op.input), b = produced_by_.find(op.input2);
     const auto none = produced_by_.end();
+    const auto a = produced_by_.find(op.input), b = op.input2 < 0 ? none : produced_by_.find(op.input2);
     if (a == none && b == none) return -1;
     if (a == none || b == none || a->second == b->second) return (a == none ? b : a)->second;
     const int32_t keep = std::min(a->second, b->second), drop = std::max(a->second, b->second);
@@ -239,6 +240,24 @@ class Compiler {
   void written(int32_t id) { written(id, last_phase()); }
   void written(int32_t id, int32_t phase) {
     if (id >= 0) out_.buffers[static_cast<size_t>(id)].written_in = phase;
+  }
+
+  // Sampling wants the maxima of the tiles of the logits: a linear phase that writes them last leaves those as well.
+  void add_logit_maxima() {
+    const Buffer logits = out_.buffers[static_cast<size_t>(out_.logits)];
+    for (LinearGroup& group : out_.phases[static_cast<size_t>(logits.written_in)].groups) {
+      const auto is_call = [&](const LinearCall& call) { return call.out == out_.logits; };
+      const auto is_op = [&](const RowOp& op) { return op.op.out == out_.logits; };
+      if (std::none_of(group.calls.begin(), group.calls.end(), is_call) && std::none_of(group.epilogue.begin(), group.epilogue.end(), is_op)) continue;
+      Buffer maxima;
+      maxima.rows = logits.rows;
+      maxima.width = vocabulary_tiles(logits.width);
+      maxima.row_bytes = round_up(maxima.width * 4, 64);
+      group.logits = out_.logits;
+      group.maxima = out_.logit_maxima = new_buffer(maxima);
+      touch(group.maxima, logits.written_in);
+      written(group.maxima, logits.written_in);
+    }
   }
 
   void lay_out_kv() {

@@ -1,7 +1,7 @@
 // A Program compiled to phases. A phase is one parallel piece of work between two barriers:
 //
 //   rows       a chain of ops that work on one row each (norm, rope, KV write, add, prepare); threads share the rows
-//   linear     linears whose inputs are prepared, and what follows them column by column (bias, gate, residual, preparing the next input);
+//   linear     linears whose inputs are prepared, and what follows them column by column (bias, gate, residual, softcap, preparing the next input);
 //              threads share the panels
 //   attention  items of one layer; threads take them as they come
 //
@@ -36,6 +36,7 @@ struct Buffer {
 };
 
 constexpr int64_t kStripColumns = kPanelWidth * kStripPanels;
+static_assert(kStripColumns == kVocabularyTile, "a strip of the head leaves the maximum of one tile");
 // Rows of a strip that go through a linear and its epilogue at once: a multiple of the rows of every tile.
 constexpr int64_t kStripRows = 192;
 
@@ -67,6 +68,8 @@ struct LinearGroup {
   int64_t bytes_per_panel = 0;
   std::vector<LinearCall> calls;
   std::vector<RowOp> epilogue;
+  int32_t logits = -1;  // buffer of this group whose maxima a strip leaves in `maxima`, after the epilogue; -1: none
+  int32_t maxima = -1;
 };
 
 enum class PhaseKind : int32_t { rows = 0, linear, attention };
@@ -89,6 +92,7 @@ struct CompiledProgram {
   std::vector<bool> is_embedding;         // weights read row by row from the file
   std::vector<bool> is_vector;            // weights decoded to float32
   int32_t logits = -1;
+  int32_t logit_maxima = -1;              // of the tiles of each row; -1 when no linear phase ends the logits
   int64_t arena_bytes = 0;
   int64_t local_bytes = 0;                // of each thread
   int64_t packed_bytes = 0;

@@ -30,6 +30,7 @@ class StripRun {
         const bool is_last = row + rows == run_.rows;
         linears({row, rows, panel, until, column, count}, is_last ? after : nullptr);
         epilogue({row, rows, panel, until, column, count});
+        if (group_.maxima >= 0) leave_maxima({row, rows, panel, until, column, count});
       }
       panel = until;
     }
@@ -66,12 +67,22 @@ class StripRun {
         if (row_op.is_prepare) {
           const auto offset = static_cast<int64_t>(activation_offset(row_op.form, block.column));
           prepare_activation(row_op.form, run_.isa, values(op.input, block, row), block.count, at(op.out, block, row, offset));
+        } else if (op.kind == OpKind::softcap) {
+          run_.ops.softcap(values(op.input, block, row), block.count, op.cap);
         } else if (op.kind == OpKind::add) {
           run_.ops.add(values(op.input, block, row), values(op.input2, block, row), block.count, values(op.out, block, row));
         } else {
           run_.ops.gated_activation(op.activation, values(op.input, block, row), values(op.input2, block, row), block.count, values(op.out, block, row));
         }
       }
+    }
+  }
+
+  // The block is one tile of the vocabulary: see split_panels().
+  void leave_maxima(const Block& block) const {
+    for (int64_t row = 0; row < block.rows; row++) {
+      auto* maximum = reinterpret_cast<float*>(at(group_.maxima, block, row, block.column / kVocabularyTile * 4));
+      run_.ops.tile_maxima(values(group_.logits, block, row), block.count, maximum);
     }
   }
 

@@ -95,9 +95,12 @@ void ModelRunner::add_row(const StagedRow& row, const std::vector<StagedOutput>&
   for (RopeCache& rope : ropes_) rope.grow(row.start + num_tokens);
 }
 
-const float* ModelRunner::logits(int32_t i, uint8_t* arena) const {
-  const Buffer& buffer = compiled_.buffers[static_cast<size_t>(compiled_.logits)];
-  return reinterpret_cast<const float*>(arena + buffer.offset + i * buffer.row_bytes);
+LogitRow ModelRunner::logits(int32_t i, uint8_t* arena) const {
+  const auto row = [&](int32_t id) {
+    const Buffer& buffer = compiled_.buffers[static_cast<size_t>(id)];
+    return reinterpret_cast<const float*>(arena + buffer.offset + i * buffer.row_bytes);
+  };
+  return {row(compiled_.logits), program_.vocab_size, compiled_.logit_maxima < 0 ? nullptr : row(compiled_.logit_maxima)};
 }
 
 float* ModelRunner::row_of(int32_t id, int64_t row, uint8_t* arena, const ThreadScratch& scratch) const {

@@ -42,7 +42,7 @@ class ModelRunner {
   // Outputs of the batch that this program computes, and their logits.
   int32_t num_outputs() const { return static_cast<int32_t>(outputs_.size()); }
   int32_t output(int32_t i) const { return outputs_[static_cast<size_t>(i)]; }
-  const float* logits(int32_t i, uint8_t* arena) const;
+  LogitRow logits(int32_t i, uint8_t* arena) const;
 
   static size_t work_bytes(const SessionSpec& session, const ProgramSpec& program, const CompiledProgram& compiled);
   static size_t attention_workspace_bytes(const SessionSpec& session, const CompiledProgram& compiled);

@@ -17,7 +17,7 @@ struct PanelRange {
 using PanelPiece = std::vector<PanelRange>;
 
 // Long pieces first, one for each thread, so that each streams memory; ever shorter ones after them, so that threads end together. Ranges
-// are whole strips but for the last pieces, which may be half strips.
+// are whole strips but for the last pieces, which may be half strips unless the group leaves the maximum of each strip.
 std::vector<PanelPiece> split_panels(const std::vector<LinearGroup>& groups, int num_threads);
 
 }  // namespace kvasir

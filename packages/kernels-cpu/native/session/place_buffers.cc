@@ -34,7 +34,8 @@ void place_buffers(CompiledProgram& program, int64_t max_tokens, int64_t max_out
   for (size_t id = 0; id < program.buffers.size(); id++) {
     Buffer& buffer = program.buffers[id];
     if (buffer.first_phase < 0) continue;
-    const bool is_short = buffer.first_phase == buffer.last_phase && static_cast<int32_t>(id) != program.logits;
+    const bool is_result = static_cast<int32_t>(id) == program.logits || static_cast<int32_t>(id) == program.logit_maxima;
+    const bool is_short = buffer.first_phase == buffer.last_phase && !is_result;
     const PhaseKind kind = program.phases[static_cast<size_t>(buffer.first_phase)].kind;
     buffer.local = is_short && kind == PhaseKind::rows;
     buffer.strip = is_short && kind == PhaseKind::linear;
@@ -43,11 +44,11 @@ void place_buffers(CompiledProgram& program, int64_t max_tokens, int64_t max_out
       buffer.offset = first_fit(locals, buffer, size);
       program.local_bytes = std::max(program.local_bytes, buffer.offset + size);
     } else {
+      // Results are read after the last phase.
+      if (is_result) buffer.last_phase = static_cast<int32_t>(program.phases.size());
       order.push_back(&buffer);
     }
   }
-  // Logits are read after the last phase.
-  program.buffers[static_cast<size_t>(program.logits)].last_phase = static_cast<int32_t>(program.phases.size());
   const auto bytes = [&](const Buffer& buffer) { return buffer.row_bytes * (buffer.rows == Rows::tokens ? max_tokens : max_outputs); };
   std::stable_sort(order.begin(), order.end(), [&](const Buffer* a, const Buffer* b) { return bytes(*a) > bytes(*b); });
   std::vector<Placed> placed;

@@ -14,14 +14,14 @@ size_t sample_slot_scratch_bytes(const OpKernels& ops, int64_t vocab_size) {
   return static_cast<size_t>(draw_bytes(ops, vocab_size) + LogitEdits::bytes(vocab_size));
 }
 
-int32_t sample_slot(const OpKernels& ops, const Slot& slot, Span<const int32_t> drafts, const float* logits, int64_t vocab_size, uint8_t* scratch) {
+int32_t sample_slot(const OpKernels& ops, const Slot& slot, Span<const int32_t> drafts, const LogitRow& row, uint8_t* scratch) {
   const int64_t position = static_cast<int64_t>(slot.history.size()) + drafts.size();
   const SampleParams params{slot.temperature, slot.top_p, slot.top_k, slot.seed, position, slot.min_p, slot.typical_p};
   const LogitEdits edits(slot, drafts);
-  auto* edited = reinterpret_cast<float*>(scratch + draw_bytes(ops, vocab_size));
-  if (edits.any()) edits.apply(logits, vocab_size, edited);
-  const int32_t token = ops.sample(edits.any() ? edited : logits, vocab_size, params, scratch);
-  return token >= 0 ? token : edits.last_resort(vocab_size, edited);
+  auto* edited = reinterpret_cast<float*>(scratch + draw_bytes(ops, row.vocab));
+  if (edits.any()) edits.apply(row.logits, row.vocab, edited);
+  const int32_t token = ops.sample(edits.any() ? LogitRow{edited, row.vocab} : row, params, scratch);
+  return token >= 0 ? token : edits.last_resort(row.vocab, edited);
 }
 
 }  // namespace kvasir

@@ -221,17 +221,16 @@ void CpuSession::run_piece(int32_t phase, int64_t piece, int thread) noexcept {
   }
 }
 
-void CpuSession::sample(const StagedOutput& output, const float* logits, uint8_t* scratch, StepResultBuffers& result) {
+void CpuSession::sample(const StagedOutput& output, const LogitRow& row, uint8_t* scratch, StepResultBuffers& result) {
   int32_t* record = &result.outputs[static_cast<size_t>(output.index) * kResultWords];
   const OpKernels& ops = op_kernels(spec_.isa);
   int32_t token = output.target;
-  const int64_t vocab = spec_.programs[static_cast<size_t>(output.program)].vocab_size;
-  if (output.kind == OutputKind::sample) token = sample_slot(ops, *output.sampled, output.drafts, logits, vocab, scratch);
+  if (output.kind == OutputKind::sample) token = sample_slot(ops, *output.sampled, output.drafts, row, scratch);
   record[0] = token;
   if (!output.wants_logprobs) return;
   TokenLogprob chosen{};
   TokenLogprob* top = top_scratch_.data() + output.top_offset;
-  ops.logprobs(logits, vocab, token, output.top_k, &chosen, top, scratch);
+  ops.logprobs(row, token, output.top_k, &chosen, top, scratch);
   record[1] = float_bits(chosen.logprob);
   record[2] = chosen.rank;
   for (int32_t k = 0; k < output.top_k; k++) {

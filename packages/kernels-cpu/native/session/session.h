@@ -76,7 +76,7 @@ class CpuSession {
   void work(int thread);
   void run_phases(int thread);
   void run_piece(int32_t phase, int64_t piece, int thread) noexcept;
-  void sample(const StagedOutput& output, const float* logits, uint8_t* scratch, StepResultBuffers& result);
+  void sample(const StagedOutput& output, const LogitRow& row, uint8_t* scratch, StepResultBuffers& result);
   void finish(const StagedStep& step, StepResultBuffers& result);
   void finish_row(const StagedStep& step, size_t index, StepResultBuffers& result);
   void prepare_result(const StagedStep& step, StepResultBuffers& result) const;

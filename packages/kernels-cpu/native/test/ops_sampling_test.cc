@@ -101,16 +101,33 @@ Drawn oracle(const std::vector<float>& raw, const SampleParams& p) {
 }
 
 int32_t draw(const OpKernels& path, const std::vector<float>& logits, const SampleParams& p) {
-  std::vector<uint8_t> scratch(path.sample_scratch_bytes(static_cast<int64_t>(logits.size())), 0xff);
-  return path.sample(logits.data(), static_cast<int64_t>(logits.size()), p, scratch.data());
+  const auto vocab = static_cast<int64_t>(logits.size());
+  std::vector<uint8_t> scratch(path.sample_scratch_bytes(vocab), 0xff);
+  return path.sample({logits.data(), vocab}, p, scratch.data());
 }
 
-// The draw, equal on every path.
+// Of each tile, and NaN where a vector reads on.
+std::vector<float> maxima_of(const OpKernels& path, const std::vector<float>& logits) {
+  const auto vocab = static_cast<int64_t>(logits.size());
+  std::vector<float> maxima(static_cast<size_t>((vocabulary_tiles(vocab) + 15) / 16 * 16), NAN);
+  path.tile_maxima(logits.data(), vocab, maxima.data());
+  return maxima;
+}
+
+int32_t draw_by_maxima(const OpKernels& path, const std::vector<float>& logits, const std::vector<float>& maxima, const SampleParams& p) {
+  const auto vocab = static_cast<int64_t>(logits.size());
+  std::vector<uint8_t> scratch(path.sample_scratch_bytes(vocab), 0xff);
+  return path.sample({logits.data(), vocab, maxima.data()}, p, scratch.data());
+}
+
+// The draw, equal on every path, with and without the maxima of tiles.
 int32_t draw(const std::vector<float>& logits, const SampleParams& p) {
   const int32_t id = draw(op_kernels(Isa::scalar), logits, p);
   for (const OpKernels* path : paths()) {
     const int32_t other = draw(*path, logits, p);
     CHECK(other == id, "%s draws %d, scalar %d (V %zu T %g k %d p %g)", path->name, other, id, logits.size(), static_cast<double>(p.temperature), p.top_k, static_cast<double>(p.top_p));
+    const int32_t by_maxima = draw_by_maxima(*path, logits, maxima_of(*path, logits), p);
+    CHECK(by_maxima == id, "%s draws %d by maxima, %d without (V %zu T %g k %d p %g)", path->name, by_maxima, id, logits.size(), static_cast<double>(p.temperature), p.top_k, static_cast<double>(p.top_p));
   }
   return id;
 }
@@ -230,6 +247,80 @@ void edges() {
   CHECK(seen[0] > 60 && seen[1] > 60 && seen[2] == 0 && seen[3] == 0, "nucleus of ties: %d %d %d %d", seen[0], seen[1], seen[2], seen[3]);
 }
 
+// Few values, so that most tokens tie; NaN, infinities and zeros of both signs among them, in runs that fill tiles or single.
+std::vector<float> crowded_logits(Random& random, int64_t vocab) {
+  const float special[] = {NAN, -INFINITY, -0.0f, 0.0f, 1e-40f, -1e-40f, 3e38f, INFINITY};
+  const bool is_void = random.unit() < 0.1;  // no token is possible
+  const int64_t values = random.between(1, 30), kinds = is_void ? 2 : random.unit() < 0.2 ? 8 : random.between(0, 7);
+  const double share = is_void ? 1 : random.unit() * random.unit(), step = std::pow(10, random.unit() * 3 - 2), shift = random.unit() < 0.3 ? -50 : 0;
+  std::vector<float> logits(static_cast<size_t>(vocab));
+  for (size_t i = 0; i < logits.size();) {
+    const bool is_special = kinds > 0 && random.unit() < share;
+    const float x = is_special ? special[random.between(0, kinds - 1)] : static_cast<float>(shift + step * static_cast<double>(random.between(0, values)));
+    for (int64_t run = random.unit() < 0.05 ? random.between(1, 200) : 1; run > 0 && i < logits.size(); run--) logits[i++] = x;
+  }
+  return logits;
+}
+
+// Bits of the maxima against their definition; draws of every kind and every k against the pass over all logits.
+void draws_by_maxima() {
+  Random random(26);
+  int64_t drawn = 0, ties = 0, impossible = 0;
+  for (int i = 0; i < (kSanitized ? 40 : 200); i++) {
+    const int64_t vocab = random.unit() < 0.5 ? random.between(1, 400) : random.between(400, 9000);
+    const auto logits = crowded_logits(random, vocab);
+    std::vector<float> expected(static_cast<size_t>(vocabulary_tiles(vocab)), -INFINITY);
+    for (int64_t id = 0; id < vocab; id++) {
+      const float x = logits[id] + 0.0f;  // flushes as sampling does
+      if (x > expected[id / kVocabularyTile]) expected[id / kVocabularyTile] = x;
+    }
+    for (const OpKernels* path : paths()) {
+      const auto maxima = maxima_of(*path, logits);
+      CHECK(same_bits(maxima.data(), expected.data(), expected.size()), "%s: maxima of %lld logits", path->name, static_cast<long long>(vocab));
+    }
+    SampleParams p{0, 1, 0, random.bits(), random.between(0, 1 << 20)};
+    const int32_t greedy = draw(logits, p);
+    CHECK(greedy == oracle(logits, p).id, "V %lld: greedy is %d, expected %d", static_cast<long long>(vocab), greedy, oracle(logits, p).id);
+    if (greedy < 0) impossible++;
+    else ties += std::count(logits.begin(), logits.end(), logits[greedy]) > 1;
+    p.temperature = static_cast<float>(0.05 + 2 * random.unit());
+    const int64_t few = std::min<int64_t>(vocab, kEmulated ? 10 : 70);
+    for (int64_t k = 0; k <= few + 3; k++) {
+      p.top_k = static_cast<int32_t>(k <= few ? k : random.between(1, vocab + 2));
+      p.top_p = random.unit() < 0.2 ? 0.9f : 1.0f;
+      draw(logits, p);
+      drawn++;
+    }
+  }
+  CHECK(ties > 20 && impossible > 0 && drawn > 500, "%lld ties at the top, %lld rows without a token, %lld draws", static_cast<long long>(ties), static_cast<long long>(impossible), static_cast<long long>(drawn));
+}
+
+// Tiles below the k-th largest maximum are overwritten with larger logits behind the maxima's back: greedy and top-k never see them.
+void skipped_tiles() {
+  Random random(27);
+  for (int i = 0; i < 40; i++) {
+    const int64_t vocab = random.between(6000, 20000);
+    auto logits = random.normals(vocab, 3);
+    // Two tiles for each token of the top k hold logits far above the others.
+    const int64_t k = random.between(1, 20), full_tiles = vocab / kVocabularyTile, first = random.between(0, full_tiles - 1);
+    for (int64_t i = 0; i < 2 * k; i++) logits[(first + i) % full_tiles * kVocabularyTile + random.between(0, kVocabularyTile - 1)] = 100 + random.normal();
+    const SampleParams greedy{0, 1, 0, 1, 0}, top_k{0.9f, 1, static_cast<int32_t>(k), random.bits(), 5};
+    const int32_t expected[] = {draw(logits, greedy), draw(logits, top_k)};
+    const auto maxima = maxima_of(op_kernels(Isa::scalar), logits);
+    int64_t overwritten = 0;
+    for (int64_t id = 0; id < vocab; id++) {
+      if (maxima[id / kVocabularyTile] > 50) continue;
+      logits[id] = 1000;
+      overwritten++;
+    }
+    CHECK(overwritten > vocab / 2, "%lld of %lld", static_cast<long long>(overwritten), static_cast<long long>(vocab));
+    for (const OpKernels* path : paths()) {
+      CHECK(draw_by_maxima(*path, logits, maxima, greedy) == expected[0], "%s: greedy read a tile below the maximum", path->name);
+      CHECK(draw_by_maxima(*path, logits, maxima, top_k) == expected[1], "%s: top-%lld read a tile that cannot matter", path->name, static_cast<long long>(k));
+    }
+  }
+}
+
 // Frequencies of 20,000 draws at fixed seeds against probabilities: chi-square below its 99.9 % point.
 void frequencies() {
   Random random(24);
@@ -292,7 +383,11 @@ void log_probabilities() {
     for (const OpKernels* path : paths()) {
       std::vector<TokenLogprob> got(static_cast<size_t>(k) + 1);
       std::vector<uint8_t> scratch(path->sample_scratch_bytes(vocab), 0xff);
-      path->logprobs(logits.data(), vocab, target, k, &got[k], got.data(), scratch.data());
+      path->logprobs({logits.data(), vocab}, target, k, &got[k], got.data(), scratch.data());
+      std::vector<TokenLogprob> by_maxima(got.size());
+      const std::vector<float> maxima = maxima_of(*path, logits);
+      path->logprobs({logits.data(), vocab, maxima.data()}, target, k, &by_maxima[k], by_maxima.data(), scratch.data());
+      CHECK(std::memcmp(by_maxima.data(), got.data(), got.size() * sizeof(TokenLogprob)) == 0, "%s differs by maxima, V %lld", path->name, static_cast<long long>(vocab));
       const auto check = [&](const TokenLogprob& t) {
         CHECK(t.logprob == exact(t.id) || std::fabs(t.logprob - exact(t.id)) <= 4e-6 + 4e-7 * std::fabs(exact(t.id)), "%s V %lld id %d: %g, expected %g", path->name, static_cast<long long>(vocab), t.id, static_cast<double>(t.logprob), exact(t.id));
         CHECK(order[t.rank - 1] == t.id, "%s V %lld id %d: rank %d", path->name, static_cast<long long>(vocab), t.id, t.rank);
@@ -311,7 +406,7 @@ void log_probabilities() {
     std::vector<uint8_t> scratch(path->sample_scratch_bytes(4));
     const float all_nan[] = {NAN, NAN, NAN, NAN};
     TokenLogprob chosen, top[2];
-    path->logprobs(all_nan, 4, 2, 2, &chosen, top, scratch.data());
+    path->logprobs({all_nan, 4}, 2, 2, &chosen, top, scratch.data());
     CHECK(std::fabs(chosen.logprob + std::log(4.0)) < 1e-6 && chosen.rank == 3 && top[0].id == 0 && top[1].id == 1, "%s: no number at all counts as uniform", path->name);
   }
 }
@@ -322,5 +417,5 @@ void log_probabilities() {
 int main() {
   using namespace kvasir::test;
   return run_all("ops sampling", {{"Philox known answers", philox_vectors}, {"noise by its order", noise_order}, {"draws against an oracle in double", against_oracle}, {"large vocabularies", large_vocabularies},
-                                  {"edges", edges}, {"frequencies", frequencies}, {"log-probabilities", log_probabilities}});
+                                  {"edges", edges}, {"draws by the maxima of tiles", draws_by_maxima}, {"tiles that are skipped", skipped_tiles}, {"frequencies", frequencies}, {"log-probabilities", log_probabilities}});
 }

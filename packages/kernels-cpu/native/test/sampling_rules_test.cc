@@ -125,7 +125,7 @@ int32_t draw(const OpKernels& path, const Slot& slot, const std::vector<float>& 
   // Nothing may be read that was not written.
   std::vector<uint8_t> scratch(sample_slot_scratch_bytes(path, vocab) + 64, 0xff);
   uint8_t* base = scratch.data() + (64 - reinterpret_cast<uintptr_t>(scratch.data()) % 64) % 64;
-  return sample_slot(path, slot, {drafts.data(), static_cast<int64_t>(drafts.size())}, logits.data(), vocab, base);
+  return sample_slot(path, slot, {drafts.data(), static_cast<int64_t>(drafts.size())}, {logits.data(), vocab}, base);
 }
 
 // The definition of noise.ts.

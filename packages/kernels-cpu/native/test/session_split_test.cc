@@ -12,6 +12,7 @@ void check_split(Random& random) {
   for (LinearGroup& group : groups) {
     group.num_panels = integer(random, 1, integer(random, 0, 9) == 0 ? 5000 : 60);
     group.bytes_per_panel = integer(random, 16, 40000);
+    group.maxima = integer(random, 0, 3) == 0 ? 0 : -1;
   }
   const auto threads = static_cast<int>(integer(random, 1, 9));
   size_t group = 0;
@@ -28,6 +29,8 @@ void check_split(Random& random) {
                  static_cast<long>(next), group);
       // Groups of 32 columns are prepared whole: borders are even panels.
       CHECK_THAT(range.begin % 2 == 0 && (range.end % 2 == 0 || range.end == groups[group].num_panels), "an odd border at %ld", static_cast<long>(range.end));
+      const bool is_whole = range.begin % kStripPanels == 0 && (range.end % kStripPanels == 0 || range.end == groups[group].num_panels);
+      CHECK_THAT(groups[group].maxima < 0 || is_whole, "a strip that leaves maxima is cut at %ld", static_cast<long>(range.end));
       next = range.end;
     }
   }

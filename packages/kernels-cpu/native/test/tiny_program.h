@@ -16,12 +16,18 @@ constexpr int kVocab = 24, kHidden = 32, kHeads = 2, kKvHeads = 1, kHeadDim = 16
 constexpr int kHostBlocks = 5;
 constexpr int kMaxLength = 96, kNumBlocks = 64, kMaxSlots = 6, kMaxTokens = 64, kMaxOutputs = 24, kMaxTop = 3;
 
+// The end of the program: tokens, and a cap on their logits (0: none).
+struct TinyHead {
+  int vocab = kVocab;
+  double cap = 0;
+};
+
 struct TinyProgram {
   std::vector<double> numbers;
   std::vector<std::string> texts;
   std::string path;
 
-  explicit TinyProgram(int num_threads, int isa, uint64_t seed) : random_(seed) {
+  explicit TinyProgram(int num_threads, int isa, uint64_t seed, TinyHead head = {}) : random_(seed), head_(head) {
     const char* folder = std::getenv("TMPDIR");
     path = std::string(folder != nullptr ? folder : "/tmp") + "/kvasir-session-test-XXXXXX";
     const int descriptor = mkstemp(path.data());
@@ -89,7 +95,7 @@ struct TinyProgram {
   }
 
   void describe(int num_threads, int isa) {
-    const int embedding = matrix("embedding", kVocab, kHidden);
+    const int embedding = matrix("embedding", head_.vocab, kHidden);
     int x = value(kHidden);
     op(OpKind::embed, {double(embedding), double(x), 1});
     for (int layer = 0; layer < kLayers; layer++) {
@@ -108,14 +114,15 @@ struct TinyProgram {
     }
     const int gathered = value(kHidden, 1);
     op(OpKind::gather_outputs, {double(x), double(gathered)});
-    const int last = norm("last", gathered, kHidden, 1), logits = value(kVocab, 1);
+    const int last = norm("last", gathered, kHidden, 1), logits = value(head_.vocab, 1);
     op(OpKind::linear, {double(last), double(embedding), -1, double(logits)});
+    if (head_.cap != 0) op(OpKind::softcap, {double(logits), head_.cap});
     std::fclose(file_);
 
     put({2, 0, 0, kBlockSize, kNumBlocks, kMaxSlots, kMaxLength, kMaxTokens, kMaxOutputs, kMaxTop, 1, double(num_threads), double(isa), 0, 0, 0});
     put({kHostBlocks, 1, 0});  // in memory; one EOS id
     texts.push_back("");
-    put({1, kVocab, kHidden, 4096, 1, double(offset_)});
+    put({1, double(head_.vocab), kHidden, 4096, 1, double(offset_)});
     texts.push_back(path);
     texts.insert(texts.end(), texts_.begin(), texts_.end());
     const auto list = [&](int count, const std::vector<double>& values) {
@@ -134,6 +141,7 @@ struct TinyProgram {
   }
 
   std::mt19937_64 random_;
+  TinyHead head_;
   std::FILE* file_ = nullptr;
   long offset_ = 0;
   int num_weights_ = 0, num_values_ = 0, num_ops_ = 0;

@@ -19,13 +19,13 @@ static int32_t rank_of(const Vocabulary& v, float logit, int32_t id) {
   return static_cast<int32_t>(1 + before);
 }
 
-static void logprobs(const float* logits, int64_t vocab, int32_t target, int32_t top_k, TokenLogprob* chosen, TokenLogprob* top, uint8_t* bytes) {
-  const SampleScratch scratch(bytes, vocab);
-  const Vocabulary v = scan(logits, vocab, scratch);
+static void logprobs(const LogitRow& row, int32_t target, int32_t top_k, TokenLogprob* chosen, TokenLogprob* top, uint8_t* bytes) {
+  const SampleScratch scratch(bytes, row.vocab);
+  const Vocabulary v = scan(row, scratch);
   const float log_sum = first_lane(log_positive(set1(static_cast<float>(sum_of_exp(v)))));
   const auto logprob_of = [&](float logit) { return (logit == v.max ? 0.0f : logit - v.max) - log_sum; };
 
-  const float logit = first_lane(clean(set1(logits[target])));
+  const float logit = first_lane(clean(set1(row.logits[target])));
   *chosen = {target, logprob_of(logit), rank_of(v, logit, target)};
   if (top_k <= 0) return;
   const int64_t count = first_candidates(v, top_k, scratch);

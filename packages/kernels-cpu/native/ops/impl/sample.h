@@ -101,9 +101,9 @@ static int32_t draw_from_top(const Vocabulary& v, const SampleParams& params, fl
   return draw_from(scratch.found, count, params.temperature, noise);
 }
 
-static int32_t sample(const float* logits, int64_t vocab, const SampleParams& params, uint8_t* bytes) {
-  const SampleScratch scratch(bytes, vocab);
-  const Vocabulary v = scan(logits, vocab, scratch);
+static int32_t sample(const LogitRow& row, const SampleParams& params, uint8_t* bytes) {
+  const SampleScratch scratch(bytes, row.vocab);
+  const Vocabulary v = scan(row, scratch);
   if (v.max == kNegativeInfinity) return -1;
 
   const float temperature = params.temperature;
@@ -112,7 +112,7 @@ static int32_t sample(const float* logits, int64_t vocab, const SampleParams& pa
 
   const Noise noise(params.seed, params.position);
   const float floor = min_p_floor(v, params);
-  if (params.top_k > 0 && params.top_k < vocab) return draw_from_top(v, params, floor, noise, scratch);
+  if (params.top_k > 0 && params.top_k < v.size) return draw_from_top(v, params, floor, noise, scratch);
   Cut cut{floor, 0x7fffffff};
   if (params.top_p < 1.0f) cut = nucleus_cut(v, temperature, params.top_p, floor, scratch);
   Typical typical{};

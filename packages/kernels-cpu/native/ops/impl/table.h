@@ -7,6 +7,7 @@
 #include "kv_cache.h"
 #include "attention.h"
 #include "noise.h"
+#include "tile_maxima.h"
 #include "vocabulary.h"
 #include "nucleus.h"
 #include "typical.h"
@@ -23,6 +24,7 @@ const OpKernels table = {
     gated_activation,
     add_rows,
     softcap,
+    tile_maxima,
     kv_write,
     attention_item,
     attention_scratch_bytes,

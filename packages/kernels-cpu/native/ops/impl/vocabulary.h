@@ -1,13 +1,11 @@
 // One row of logits seen in tiles of 64 tokens: NaN counts as -inf, -0 as 0, and the maximum of each tile lets passes skip tiles.
+// Tokens at or above a logit lie in the tiles whose maxima reach it, so the first k in order are found without reading other tiles.
 #pragma once
 
 namespace kvasir::KVASIR_OPS_NAMESPACE {
 
-constexpr int64_t kVocabularyTile = 64;
 constexpr float kLowest = -3.4028234664e38f;
 constexpr int64_t kSumTiles = 64;  // tiles summed in 16 lanes before the sum moves on to double
-
-static inline int64_t vocabulary_tiles(int64_t size) { return (size + kVocabularyTile - 1) / kVocabularyTile; }
 
 struct SampleScratch {
   float* tile_max;      // [tiles], padded to 16
@@ -34,7 +32,7 @@ struct Vocabulary {
   const float* logits;
   int64_t size;
   int64_t tiles;
-  const float* tile_max;
+  const float* tile_max;  // readable up to a multiple of 16
   float max;
 };
 
@@ -55,50 +53,63 @@ static inline void for_tile(const Vocabulary& v, int64_t tile, F&& f) {
   for (int64_t i = at; i < at + kVocabularyTile; i += 16) f(i, logits_at(v.logits, v.size, i));
 }
 
-static Vocabulary scan(const float* logits, int64_t size, const SampleScratch& scratch) {
-  Vocabulary v{logits, size, vocabulary_tiles(size), scratch.tile_max, kNegativeInfinity};
-  for (int64_t tile = 0; tile < v.tiles; tile++) {
-    F32x16 most = set1(kNegativeInfinity);
-    for_tile(v, tile, [&](int64_t, F32x16 x) { most = max(x, most); });
-    scratch.tile_max[tile] = reduce_max(most);
-    if (scratch.tile_max[tile] > v.max) v.max = scratch.tile_max[tile];
+static Vocabulary scan(const LogitRow& row, const SampleScratch& scratch) {
+  const int64_t tiles = vocabulary_tiles(row.vocab);
+  if (row.tile_max == nullptr) tile_maxima(row.logits, row.vocab, scratch.tile_max);
+  const float* tile_max = row.tile_max == nullptr ? scratch.tile_max : row.tile_max;
+  return {row.logits, row.vocab, tiles, tile_max, maximum_of(tile_max, tiles)};
+}
+
+// Lanes [0, n) of 16.
+static inline uint32_t first_lanes(int64_t n) { return n >= 16 ? 0xffffu : (1u << n) - 1; }
+
+// Calls f(tile) for the tiles whose maximum is `logit` or more, in order.
+template <class F>
+static inline void for_tiles_reaching(const Vocabulary& v, float logit, F&& f) {
+  const F32x16 bound = set1(logit);
+  for (int64_t tile = 0; tile < v.tiles; tile += 16) {
+    uint32_t hits = bits_of(greater_equal(load(v.tile_max + tile), bound)) & first_lanes(v.tiles - tile);
+    for (; hits != 0; hits &= hits - 1) f(tile + __builtin_ctz(hits));
   }
-  for (int64_t tile = v.tiles; tile % 16 != 0; tile++) scratch.tile_max[tile] = kNegativeInfinity;
-  return v;
 }
 
 // Lowest id whose logit is the maximum.
 static int32_t first_of_max(const Vocabulary& v) {
+  const F32x16 most = set1(v.max);
   int64_t tile = 0;
-  while (v.tile_max[tile] != v.max) tile++;
+  uint32_t tiles;
+  while ((tiles = bits_of(equal(load(v.tile_max + tile), most))) == 0) tile += 16;
   int64_t found = -1;
-  for_tile(v, tile, [&](int64_t at, F32x16 x) {
-    const uint32_t hits = bits_of(equal(x, set1(v.max)));
+  for_tile(v, tile + __builtin_ctz(tiles), [&](int64_t at, F32x16 x) {
+    const uint32_t hits = bits_of(equal(x, most));
     if (found < 0 && hits != 0) found = at + __builtin_ctz(hits);
   });
   return static_cast<int32_t>(found);
 }
 
-// A logit that at least `count` tokens reach: the count-th largest tile maximum, or -inf when there are fewer tiles.
+// A logit that at least `count` tokens reach: the count-th largest tile maximum or not far below, or -inf when there are fewer tiles.
 static float threshold_of(const Vocabulary& v, int64_t count) {
   if (count > v.tiles) return kNegativeInfinity;
-  // Bit by bit over signed keys in the order of the floats.
+  // Bit by bit over signed keys in the order of the floats, until few tiles more than needed reach the bound.
+  const uint32_t largest = order_key(v.max);
   uint32_t prefix = 0;
   for (int bit = 31; bit >= 0; bit--) {
     const uint32_t trial = prefix | 1u << bit;
+    if (trial > largest) continue;
     const I32x16 bound = set1_i32(trial ^ 0x80000000u);
     int64_t reached = 0;
     for (int64_t tile = 0; tile < v.tiles; tile += 16) {
       const I32x16 bits = load_i32(v.tile_max + tile);
       const I32x16 negative = bit_xor(bits, set1_i32(0x7fffffff));
       const I32x16 key = select(greater(set1_i32(0), bits), negative, bits);
-      const int64_t rest = v.tiles - tile;
-      const uint32_t valid = rest >= 16 ? 0xffffu : (1u << rest) - 1;
-      reached += __builtin_popcount(~bits_of(greater(bound, key)) & valid);
+      reached += __builtin_popcount(~bits_of(greater(bound, key)) & first_lanes(v.tiles - tile));
     }
-    if (reached >= count) prefix = trial;
+    if (reached < count) continue;
+    prefix = trial;
+    if (reached <= count + count / 8) break;
   }
-  return logit_of(static_cast<Candidate>(~prefix) << 32);
+  // A prefix that ended early may be below every number.
+  return prefix <= order_key(kNegativeInfinity) ? kNegativeInfinity : logit_of(static_cast<Candidate>(~prefix) << 32);
 }
 
 // Logits [lower, upper), or from `lower` on when `has_upper` is false.
@@ -111,14 +122,12 @@ struct Range {
 // All tokens whose logit lies in the range, ids ascending; returns how many.
 static int64_t collect(const Vocabulary& v, const Range& range, Candidate* found) {
   int64_t count = 0;
-  const float threshold = range.lower;
-  const F32x16 bound = set1(threshold), upper = set1(range.upper);
-  for (int64_t tile = 0; tile < v.tiles; tile++) {
-    if (v.tile_max[tile] < threshold) continue;
+  const F32x16 bound = set1(range.lower), upper = set1(range.upper);
+  for_tiles_reaching(v, range.lower, [&](int64_t tile) {
     for_tile(v, tile, [&](int64_t at, F32x16 x) {
       uint32_t hits = bits_of(greater_equal(x, bound));
       if (range.has_upper) hits &= ~bits_of(greater_equal(x, upper));
-      if (at + 16 > v.size) hits &= at < v.size ? (1u << (v.size - at)) - 1 : 0;
+      if (at + 16 > v.size) hits &= at < v.size ? first_lanes(v.size - at) : 0;
       if (hits == 0) return;
       float logits[16];
       store(logits, x);
@@ -127,7 +136,7 @@ static int64_t collect(const Vocabulary& v, const Range& range, Candidate* found
         found[count++] = candidate_of(logits[lane], static_cast<uint32_t>(at + lane));
       }
     });
-  }
+  });
   return count;
 }
 
