@@ -11,7 +11,6 @@ import {
 import { toWireError } from './error-mapping.js';
 import { RequestError } from './errors.js';
 import { type AccessRecord, logWhenClosed } from './http/access-log.js';
-import { Authenticator } from './http/authentication.js';
 import { answerClientError } from './http/client-errors.js';
 import { CrossOrigin } from './http/cross-origin.js';
 import { parseJsonBody } from './http/json-body.js';
@@ -20,7 +19,7 @@ import { checkMediaType } from './http/media-type.js';
 import { requestIdFrom } from './http/request-id.js';
 import { RouteTable } from './http/route-table.js';
 import { dropWhenStalled } from './http/stalled-answer.js';
-import { toSecureContext } from './http/tls-options.js';
+import { type TlsOptions, toSecureContext } from './http/tls-options.js';
 import { readTraceparent, toTraceparent } from './http/trace-context.js';
 import type { Lifecycle } from './lifecycle.js';
 import { quote } from './requests/describe-value.js';
@@ -33,7 +32,7 @@ import { addModels } from './routes/models.js';
 import { addOperations } from './routes/operations.js';
 import { addTokens } from './routes/tokens.js';
 import type { ServerContext } from './server-context.js';
-import type { ResolvedServerOptions } from './server-options.js';
+import type { KeptServerOptions } from './server-options.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -49,8 +48,12 @@ declare module 'fastify' {
 }
 
 /** The fastify instance with every hook, parser and route. */
-export function createFastify(context: ServerContext, lifecycle: Lifecycle): FastifyInstance {
-  const instance = fastify(fastifyOptions(context.options));
+export function createFastify(
+  context: ServerContext,
+  lifecycle: Lifecycle,
+  tls: TlsOptions | undefined,
+): FastifyInstance {
+  const instance = fastify(fastifyOptions(context.options, tls));
   instance.server.maxConnections = context.options.maxConnections;
   addHooks(instance, context, lifecycle);
   addJsonParser(instance, context.options.maxJsonDepth);
@@ -61,18 +64,19 @@ export function createFastify(context: ServerContext, lifecycle: Lifecycle): Fas
   addTokens(instance, context);
   addOperations(instance, context, lifecycle);
   addDocumentation(instance, context);
-  if (context.options.adminKey !== undefined) {
+  if (context.admins.hasKeys) {
     addAdministration(instance, context, lifecycle);
     addKvEvents(instance, context);
   }
   return instance;
 }
 
-function fastifyOptions(options: ResolvedServerOptions): FastifyHttpOptions<Server> {
+function fastifyOptions(options: KeptServerOptions, tls: TlsOptions | undefined): FastifyHttpOptions<Server> {
   const http = {
     maxHeaderSize: options.maxHeaderBytes,
+    headersTimeout: headersTimeoutMs(options),
     requestTimeout: options.requestTimeoutMs,
-    connectionsCheckingInterval: checkingIntervalMs(options.requestTimeoutMs),
+    connectionsCheckingInterval: checkingIntervalMs(options),
   };
   return {
     ...loggerOptions(options.logger),
@@ -82,7 +86,7 @@ function fastifyOptions(options: ResolvedServerOptions): FastifyHttpOptions<Serv
     keepAliveTimeout: options.keepAliveTimeoutMs,
     forceCloseConnections: true,
     return503OnClosing: false,
-    ...(options.tls === undefined ? { http } : { https: { ...http, ...toSecureContext(options.tls) } }),
+    ...(tls === undefined ? { http } : { https: { ...http, ...toSecureContext(tls) } }),
     genReqId: (raw) => requestIdFrom(raw.headers['x-request-id']),
     clientErrorHandler: answerClientError,
     schemaController: lazyCompilers(),
@@ -90,12 +94,18 @@ function fastifyOptions(options: ResolvedServerOptions): FastifyHttpOptions<Serv
   };
 }
 
-/** How often Node looks for requests that are late. */
-function checkingIntervalMs(requestTimeoutMs: number): number {
-  return Math.min(30_000, Math.max(10, Math.ceil(requestTimeoutMs / 4)));
+/** Node refuses a head that may take longer than its request. */
+function headersTimeoutMs({ headersTimeoutMs, requestTimeoutMs }: KeptServerOptions): number {
+  if (headersTimeoutMs === 0) return requestTimeoutMs;
+  return requestTimeoutMs === 0 ? headersTimeoutMs : Math.min(headersTimeoutMs, requestTimeoutMs);
 }
 
-function loggerOptions(logger: ResolvedServerOptions['logger']): FastifyHttpOptions<Server> {
+/** How often Node looks for requests that are late. */
+function checkingIntervalMs(options: KeptServerOptions): number {
+  return Math.min(30_000, Math.max(10, Math.ceil(headersTimeoutMs(options) / 4)));
+}
+
+function loggerOptions(logger: KeptServerOptions['logger']): FastifyHttpOptions<Server> {
   if (typeof logger === 'object' && 'info' in logger && typeof logger.info === 'function') {
     return { loggerInstance: logger } as FastifyHttpOptions<Server>;
   }
@@ -103,11 +113,10 @@ function loggerOptions(logger: ResolvedServerOptions['logger']): FastifyHttpOpti
 }
 
 function addHooks(instance: FastifyInstance, context: ServerContext, lifecycle: Lifecycle): void {
-  const { options, users } = context;
+  const { options, users, admins } = context;
   const { now, logPrompts, stallTimeoutMs } = options;
   const log = { now, logPrompts, metrics: context.metrics };
   const crossOrigin = new CrossOrigin(options.corsOrigins);
-  const admins = new Authenticator(options.adminKey === undefined ? [] : [options.adminKey]);
   instance.decorateRequest('access', null as never);
   instance.addHook('onRequest', (request, reply, done) => {
     const trace = readTraceparent(request.headers.traceparent);
@@ -123,7 +132,10 @@ function addHooks(instance: FastifyInstance, context: ServerContext, lifecycle: 
       if (name !== undefined) request.access.tenant = name;
     }
     if (request.method === 'POST') {
-      if (isAdmin !== true) lifecycle.checkOpen();
+      if (isAdmin !== true) {
+        lifecycle.checkOpen();
+        lifecycle.track(reply.raw);
+      }
       if (!request.is404 && !isBodyless(request)) {
         checkMediaType(request.headers['content-type'], request.headers['content-encoding']);
       }

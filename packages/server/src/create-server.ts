@@ -38,6 +38,12 @@ export interface CloseOptions {
   readonly drainTimeoutMs?: number;
 }
 
+/** How a server ended. */
+export interface CloseResult {
+  /** HTTP requests that were cut off because they did not end in time. */
+  readonly numAborted: number;
+}
+
 /** An HTTP server over one model. */
 export interface KvasirServer {
   /** @throws {@link ListenError} When the address is in use or not allowed. */
@@ -55,7 +61,7 @@ export interface KvasirServer {
    */
   setTls(tls: TlsOptions): void;
   /** Stops taking requests, lets running ones end within a bound, then closes. Later calls only shorten the bound. The model stays open. */
-  close(options?: CloseOptions): Promise<void>;
+  close(options?: CloseOptions): Promise<CloseResult>;
   /** For further routes and plugins, before `listen`. Routes added here want an API key too. */
   readonly fastify: FastifyInstance;
 }
@@ -63,6 +69,8 @@ export interface KvasirServer {
 /** prom-client is loaded this long after the server listens, unless a scrape comes first. */
 const METRICS_LOAD_DELAY_MS = 1000;
 const DEFAULT_DRAIN_TIMEOUT_MS = 30_000;
+const SHUTDOWN_REASON =
+  'the server shuts down and could not wait until the request was done; send it again to another or later';
 /** Aborted requests get this long to write their last event before their sockets are destroyed. */
 const ABORT_GRACE_MS = 500;
 
@@ -71,7 +79,7 @@ const ABORT_GRACE_MS = 500;
  * @throws `InvalidArgumentError` Naming an option that is unknown or unusable.
  */
 export function createServer(model: ServedModel, options: KvasirServerOptions = {}): KvasirServer {
-  const resolved = resolveOptions(options, model.engine.limits.maxLogprobs);
+  const { apiKeys, adminKey, tls, ...resolved } = resolveOptions(options, model.engine.limits.maxLogprobs);
   const modelNames = resolved.servedModelNames ?? [model.name];
   const { metricsRegistry: registry, metricsPrefix: prefix } = resolved;
   const metrics = new LazyMetrics(model, {
@@ -89,7 +97,8 @@ export function createServer(model: ServedModel, options: KvasirServerOptions = 
     createdAt,
     options: resolved,
     metrics,
-    users: new Authenticator(resolved.apiKeys),
+    users: new Authenticator(apiKeys),
+    admins: new Authenticator(adminKey === undefined ? [] : [adminKey]),
     promptBound: new PromptBound(tokenizer, model.engine.limits.maxModelLen),
     schemas: new RequestSchemas({ ...resolved, vocabSize }),
     templates: new RequestTemplates(model, resolved),
@@ -98,9 +107,9 @@ export function createServer(model: ServedModel, options: KvasirServerOptions = 
       defaults: model.defaultSampling ?? {},
       tokenizeBadWord: (word, path) => tokenizeBadWord(tokenizer, word, path),
     },
-    generations: new Map(),
+    generations: new Set(),
   };
-  return new ModelServer(context);
+  return new ModelServer(context, tls);
 }
 
 class ModelServer implements KvasirServer {
@@ -110,16 +119,17 @@ class ModelServer implements KvasirServer {
   readonly #stopObserving: () => void;
   #address: ServerAddress | undefined;
   #metricsTimer: NodeJS.Timeout | undefined;
-  #closing: Promise<void> | undefined;
+  #closing: Promise<CloseResult> | undefined;
+  #numAborted = 0;
   readonly #drainTimers: NodeJS.Timeout[] = [];
   #giveUp: () => void = () => {};
   readonly #givenUp = new Promise<void>((resolve) => {
     this.#giveUp = resolve;
   });
 
-  constructor(context: ServerContext) {
+  constructor(context: ServerContext, tls: TlsOptions | undefined) {
     this.#context = context;
-    this.fastify = createFastify(context, this.#lifecycle);
+    this.fastify = createFastify(context, this.#lifecycle, tls);
     this.#stopObserving = context.model.engine.observe(context.metrics);
   }
 
@@ -152,7 +162,7 @@ class ModelServer implements KvasirServer {
       throw toListenError(cause, host, port);
     }
     const bound = this.fastify.server.address() as AddressInfo;
-    const scheme = this.#context.options.tls === undefined ? 'http' : 'https';
+    const scheme = this.fastify.server instanceof TlsServer ? 'https' : 'http';
     this.#address = {
       host,
       port: bound.port,
@@ -163,29 +173,26 @@ class ModelServer implements KvasirServer {
     return this.#address;
   }
 
-  close({ drainTimeoutMs = DEFAULT_DRAIN_TIMEOUT_MS }: CloseOptions = {}): Promise<void> {
+  close({ drainTimeoutMs = DEFAULT_DRAIN_TIMEOUT_MS }: CloseOptions = {}): Promise<CloseResult> {
     this.#lifecycle.advance('draining');
     this.#drainTimers.push(setTimeout(() => this.#abortAll(), drainTimeoutMs).unref());
     this.#closing ??= this.#close();
     return this.#closing;
   }
 
-  async #close(): Promise<void> {
-    await Promise.race([this.#idle(), this.#givenUp]);
+  async #close(): Promise<CloseResult> {
+    await Promise.race([this.#lifecycle.idle(), this.#givenUp]);
     for (const timer of this.#drainTimers) clearTimeout(timer);
     clearTimeout(this.#metricsTimer);
     await this.fastify.close();
     this.#stopObserving();
     this.#lifecycle.advance('closed');
-  }
-
-  async #idle(): Promise<void> {
-    const { generations } = this.#context;
-    while (generations.size > 0) await Promise.all(generations.values());
+    return { numAborted: this.#numAborted };
   }
 
   #abortAll(): void {
-    for (const generation of this.#context.generations.keys()) generation.abort();
+    this.#numAborted = Math.max(this.#numAborted, this.#lifecycle.numRunning);
+    for (const generation of this.#context.generations) generation.abort(SHUTDOWN_REASON);
     this.#drainTimers.push(setTimeout(this.#giveUp, ABORT_GRACE_MS).unref());
   }
 }

@@ -29,6 +29,7 @@ export class Generation {
   readonly #streams: AsyncIterable<OutputDelta>[] = [];
 
   #onFirstToken: (() => void) | undefined;
+  #abortReason = 'the request was aborted before it was done; send it again';
 
   /**
    * Submits every request, or none.
@@ -65,8 +66,12 @@ export class Generation {
     return undefined;
   }
 
-  /** Ends what has not ended. Harmless when called again. */
-  abort(): void {
+  /**
+   * Ends what has not ended. Harmless when called again.
+   * @param reason - What its client is told.
+   */
+  abort(reason?: string): void {
+    if (reason !== undefined) this.#abortReason = reason;
     for (const id of this.#open.keys()) {
       this.#open.delete(id);
       this.#engine.abort(id);
@@ -83,7 +88,7 @@ export class Generation {
     if (numOpen > 0) this.#open.set(requestId, numOpen);
     else this.#open.delete(requestId);
     if (finishReason === 'abort') {
-      throw new RequestError('ERR_GENERATION_ABORTED', 'the request was aborted before it was done; send it again');
+      throw new RequestError('ERR_GENERATION_ABORTED', this.#abortReason);
     }
     if (finishReason === 'error') {
       throw new RequestError('ERR_GENERATION_FAILED', 'generation failed; send the request again');

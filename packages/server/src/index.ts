@@ -1,5 +1,6 @@
 export {
   type CloseOptions,
+  type CloseResult,
   createServer,
   type KvasirServer,
   type ListenOptions,
@@ -20,4 +21,4 @@ export type {
   StepNumbers,
   TenantNumbers,
 } from './served-model.js';
-export type { KvasirServerOptions } from './server-options.js';
+export { checkServerOptions, type KvasirServerOptions } from './server-options.js';

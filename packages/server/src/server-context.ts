@@ -11,7 +11,7 @@ import type { RequestSchemas } from './requests/request-schemas.js';
 import type { RequestTemplates } from './requests/request-templates.js';
 import type { SamplingContext } from './requests/sampling-fields.js';
 import type { ServedModel } from './served-model.js';
-import type { ResolvedServerOptions } from './server-options.js';
+import type { KeptServerOptions } from './server-options.js';
 
 /** What routes share. */
 export interface ServerContext {
@@ -20,16 +20,18 @@ export interface ServerContext {
   readonly modelNames: readonly string[];
   /** When the server was made, seconds since 1970. */
   readonly createdAt: number;
-  readonly options: ResolvedServerOptions;
+  readonly options: KeptServerOptions;
   readonly metrics: LazyMetrics;
   /** Checks API keys, which may be replaced while the server runs. */
   readonly users: Authenticator;
+  /** Checks the admin key; without one there are no routes for it. */
+  readonly admins: Authenticator;
   readonly promptBound: PromptBound;
   readonly schemas: RequestSchemas;
   readonly templates: RequestTemplates;
   readonly sampling: SamplingContext;
-  /** Generations whose response is not complete, and when it will be. */
-  readonly generations: Map<Generation, Promise<void>>;
+  /** Generations whose response is not complete. */
+  readonly generations: Set<Generation>;
 }
 
 /**
@@ -71,14 +73,11 @@ export function startGeneration(
       access.timeToFirstTokenMs = context.options.now() - access.arrivedAt;
     },
   });
-  const closed = new Promise<void>((resolve) => {
-    response.once('close', () => {
-      context.generations.delete(generation);
-      generation.abort();
-      resolve();
-    });
+  response.once('close', () => {
+    context.generations.delete(generation);
+    generation.abort();
   });
-  context.generations.set(generation, closed);
+  context.generations.add(generation);
   return generation;
 }
 
@@ -86,7 +85,7 @@ export function startGeneration(
 function ofTenant(
   requests: readonly GenerateRequest[],
   tenant: string | undefined,
-  { isolateTenants }: ResolvedServerOptions,
+  { isolateTenants }: KeptServerOptions,
 ): readonly GenerateRequest[] {
   if (tenant === undefined) return requests;
   return requests.map((request) => ({

@@ -10,7 +10,7 @@ export interface KvasirServerOptions {
   /** Names that clients may ask for; answers use the first unless a client asked for another. Default: the model's own. */
   readonly servedModelNames?: readonly string[];
   /**
-   * Keys of which every route but `/health`, `/ready` and `/ping` wants one. The name of a key is the tenant of its requests.
+   * Keys of which every route but `/health` and `/ready` wants one. The name of a key is the tenant of its requests.
    * Default: none, everyone is let in.
    */
   readonly apiKeys?: readonly (string | ApiKey)[];
@@ -45,6 +45,8 @@ export interface KvasirServerOptions {
   readonly maxHeaderBytes?: number;
   /** Deepest nesting of a JSON body. Default 32. */
   readonly maxJsonDepth?: number;
+  /** The head of a request must have arrived within this time. Default 20,000; 0 waits as long as for the request. */
+  readonly headersTimeoutMs?: number;
   /** A request must have arrived in full within this time. Default 60,000; 0 waits for ever. */
   readonly requestTimeoutMs?: number;
   /** An idle connection is closed after this time. Default 72,000. */
@@ -74,6 +76,9 @@ type Optional = 'servedModelNames' | 'adminKey' | 'metricsRegistry' | 'tls' | 'v
 /** {@link KvasirServerOptions} with defaults filled in. */
 export type ResolvedServerOptions = Required<Omit<KvasirServerOptions, Optional>> & Pick<KvasirServerOptions, Optional>;
 
+/** What a server keeps of them: keys are held as hashes, by those who check them. */
+export type KeptServerOptions = Omit<ResolvedServerOptions, 'apiKeys' | 'adminKey' | 'tls'>;
+
 const DEFAULTS: Required<Omit<KvasirServerOptions, Optional | 'maxLogprobs'>> = {
   apiKeys: [],
   isolateTenants: false,
@@ -89,6 +94,7 @@ const DEFAULTS: Required<Omit<KvasirServerOptions, Optional | 'maxLogprobs'>> = 
   maxBodyBytes: 16 << 20,
   maxHeaderBytes: 16 << 10,
   maxJsonDepth: 32,
+  headersTimeoutMs: 20_000,
   requestTimeoutMs: 60_000,
   keepAliveTimeoutMs: 72_000,
   stallTimeoutMs: 60_000,
@@ -111,6 +117,7 @@ const MAXIMUMS: Partial<Record<keyof KvasirServerOptions, number>> = {
   maxJsonDepth: 1024,
   maxUnsentBytes: 1 << 30,
   templateTimeoutMs: 10_000,
+  headersTimeoutMs: MAX_TIMEOUT_MS,
   requestTimeoutMs: MAX_TIMEOUT_MS,
   keepAliveTimeoutMs: MAX_TIMEOUT_MS,
   stallTimeoutMs: MAX_TIMEOUT_MS,
@@ -128,12 +135,21 @@ const MINIMUMS = {
   maxBodyBytes: 1,
   maxHeaderBytes: 1,
   maxJsonDepth: 1,
+  headersTimeoutMs: 0,
   requestTimeoutMs: 0,
   keepAliveTimeoutMs: 0,
   stallTimeoutMs: 1,
   maxUnsentBytes: 1,
   maxConnections: 1,
 } as const satisfies Partial<Record<keyof KvasirServerOptions, number>>;
+
+/**
+ * Refuses what `createServer` would refuse, before there is a model.
+ * @throws `InvalidArgumentError` Naming an option that is unknown or unusable, never repeating a secret.
+ */
+export function checkServerOptions(options: KvasirServerOptions): void {
+  resolveOptions(options, 0);
+}
 
 /**
  * @param engineMaxLogprobs - What the engine was sized for.

@@ -58,7 +58,8 @@ export class Authenticator {
 
 function toKnownKey(entry: string | ApiKey): KnownKey {
   const { key, name } = typeof entry === 'string' ? { key: entry, name: undefined } : entry;
-  return { hash: sha256(key), name };
+  // A part of a string keeps the whole alive: a name cut from a line must not keep the key beside it.
+  return { hash: sha256(key), name: name === undefined ? undefined : Buffer.from(name).toString() };
 }
 
 function sha256(text: string): Buffer {

@@ -67,9 +67,9 @@ export function describeServer(context: ServerContext): OpenApiDocument {
   };
 }
 
-function toOperation(operation: Operation, { options }: ServerContext): OperationObject {
+function toOperation(operation: Operation, { users }: ServerContext): OperationObject {
   const { id, summary, tag, access, path, body } = operation;
-  const needsKey = access === 'admin' || (access === 'user' && options.apiKeys.length > 0);
+  const needsKey = access === 'admin' || (access === 'user' && users.hasKeys);
   return {
     operationId: id,
     summary,

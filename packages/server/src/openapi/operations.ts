@@ -30,7 +30,7 @@ export interface Operation {
 }
 
 /** Every route that a server with these options has. */
-export function operationsOf({ schemas, options }: ServerContext): readonly Operation[] {
+export function operationsOf({ schemas, options, admins }: ServerContext): readonly Operation[] {
   const user = { access: 'user' } as const;
   const all: readonly Operation[] = [
     {
@@ -97,7 +97,8 @@ export function operationsOf({ schemas, options }: ServerContext): readonly Oper
       answer: 'Version',
     },
     {
-      ...{ method: 'get', path: '/metrics', id: 'metrics', tag: 'Operations', ...user },
+      ...{ method: 'get', path: '/metrics', id: 'metrics', tag: 'Operations' },
+      access: options.metricsWithoutKey ? 'public' : 'user',
       summary: 'Metrics in the text format of Prometheus.',
       answer: { mediaType: 'text/plain' },
     },
@@ -140,5 +141,5 @@ export function operationsOf({ schemas, options }: ServerContext): readonly Oper
       event: 'KvEvent',
     },
   ];
-  return options.adminKey === undefined ? all.filter(({ access }) => access !== 'admin') : all;
+  return !admins.hasKeys ? all.filter(({ access }) => access !== 'admin') : all;
 }

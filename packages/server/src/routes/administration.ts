@@ -23,9 +23,9 @@ export function addAdministration(fastify: FastifyInstance, context: ServerConte
   fastify.post('/abort_requests', ADMIN, (request, reply) => {
     const ids = parseAbortRequest(request.body);
     const aborted: string[] = [];
-    for (const generation of context.generations.keys()) {
+    for (const generation of context.generations) {
       if (ids !== undefined && !generation.names.some((name) => ids.has(name))) continue;
-      generation.abort();
+      generation.abort('the request was aborted by an administrator; ask them before you send it again');
       aborted.push(generation.names[0]!);
     }
     return reply.send({ aborted });
@@ -39,7 +39,7 @@ export function addAdministration(fastify: FastifyInstance, context: ServerConte
       models: context.modelNames,
       limits: toSnakeCase(model.engine.limits),
       options: toSnakeCase({
-        hasApiKeys: options.apiKeys.length > 0,
+        hasApiKeys: context.users.hasKeys,
         maxLogprobs: options.maxLogprobs,
         maxPrompts: options.maxPrompts,
         maxChoices: options.maxChoices,

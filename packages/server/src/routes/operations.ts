@@ -3,7 +3,7 @@ import type { Lifecycle } from '../lifecycle.js';
 import { ownVersion } from '../own-version.js';
 import type { ServerContext } from '../server-context.js';
 
-/** `GET /health`, `/ready`, `/ping`, `/version` and `/metrics`. The first three are open to everyone. */
+/** `GET /health`, `/ready`, `/ping`, `/version` and `/metrics`. The first two are open to everyone. */
 export function addOperations(fastify: FastifyInstance, context: ServerContext, lifecycle: Lifecycle): void {
   fastify.get('/health', { config: { isPublic: true, isRoutine: true } }, (_request, reply) => {
     const { failure } = context.model.engine;
