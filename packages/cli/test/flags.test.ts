@@ -93,7 +93,7 @@ describe('other sources', () => {
   test.each(serve.help.flags.filter(({ name }) => name !== 'config'))(
     '--$name of serve has a variable and a key',
     async (flag) => {
-      const texts = { string: 'text', list: 'text', integer: '32', size: '64M', number: '0.5', boolean: 'true' };
+      const texts = { string: 'text', list: 'text', integer: '32', size: '8M', number: '0.5', boolean: 'true' };
       const text = flag.kind === 'choice' ? flag.choices.at(-1)! : texts[flag.kind];
       const expected = (await parseFlags([`--${flag.name}=${text}`], serve.help.flags, {}, 1)).values.get(flag.name);
       const variable = environmentName(flag);

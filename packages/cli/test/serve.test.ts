@@ -171,26 +171,49 @@ describe('the end', { timeout: 60_000 }, () => {
     const text = await stream.rest();
     expect(text).toContain('"completion_tokens":120');
     expect(text).toMatch(/data: \[DONE\]\n\n$/);
-    expect((await server.ended).code).toBe(0);
+    const { code, stdout } = await server.ended;
+    expect(code).toBe(0);
+    expect(stdout).toContain('"outcome":"drained","aborted":0}');
   });
 
   test('comes anyway when the time is over', async () => {
-    const server = serve([realModelPath('smollm2'), '--shutdown-timeout', '1']);
-    const stream = await startStream(await server.url(), 8000);
+    const server = serve([realModelPath('smollm2'), '--drain-timeout', '1']);
+    const url = await server.url();
+    const stream = await startStream(url, 8000);
+    const whole = fetch(`${url}/v1/completions`, completion({ prompt: 'x', max_tokens: 8000, ignore_eos: true }));
+    await expect.poll(async () => (await fetch(`${url}/metrics`)).text()).toMatch(/running\{.*\} 2\n/);
     const started = performance.now();
     server.kill('SIGTERM');
-    expect((await server.ended).code).toBe(0);
+    await server.said(/"event":"draining"/);
+    const ready = await fetch(`${url}/ready`);
+    expect([ready.status, ready.headers.get('retry-after'), await ready.json()]).toEqual([
+      503,
+      '5',
+      { status: 'draining' },
+    ]);
+    const late = await fetch(`${url}/v1/completions`, completion({ prompt: 'x' }));
+    expect([late.status, late.headers.get('retry-after')]).toEqual([503, '5']);
+    const cut = await whole;
+    expect([cut.status, await cut.json()]).toMatchObject([503, { error: { code: 'generation_aborted' } }]);
+    const { code, stdout } = await server.ended;
+    expect(code).toBe(3);
+    expect(stdout).toContain('"event":"stopped"');
+    expect(stdout).toContain('"outcome":"timeout","aborted":2}');
     expect(performance.now() - started).toBeLessThan(15_000);
-    expect(await stream.rest()).not.toContain('[DONE]');
+    const text = await stream.rest();
+    expect(text).not.toContain('[DONE]');
+    expect(text).toContain('the server shuts down and could not wait until the request was done');
   });
 
   test('comes with the second signal', async () => {
     const server = serve([realModelPath('smollm2'), '--shutdown-timeout', '3600']);
     const stream = await startStream(await server.url(), 8000);
-    server.kill('SIGINT');
+    server.kill('SIGTERM');
     await server.said(/"event":"draining"/);
     server.kill('SIGINT');
-    expect((await server.ended).code).toBe(0);
+    const { code, stdout } = await server.ended;
+    expect(code).toBe(130);
+    expect(stdout).toContain('"signal":"SIGTERM","outcome":"forced","aborted":1}');
     expect(await stream.rest()).not.toContain('[DONE]');
   });
 });

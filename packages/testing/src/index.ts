@@ -36,3 +36,4 @@ export { type InitOp, type OutputSpec, StepBuilder } from './step/step-builder.j
 export { createTinyModel, type TinyModel } from './tiny-model/create-tiny-model.js';
 export { seededRandom } from './tiny-model/random.js';
 export { type EncodingName, type TinyModelSpec, tinyModelSpec } from './tiny-model/tiny-model-spec.js';
+export { type CertificatePair, selfSignedCertificate } from './tls/self-signed.js';

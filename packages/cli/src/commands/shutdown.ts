@@ -4,6 +4,14 @@ import { KvasirError } from '@kvasir/interfaces';
 /** A signal that asks a program to end. */
 export type ShutdownSignal = 'SIGINT' | 'SIGTERM';
 
+/** `serve` was asked to end, and cut off requests that did not end within `--drain-timeout`. */
+export const CUT_OFF_EXIT = 3;
+
+/** What shells report of a program that this signal has ended. */
+export function signalExit(signal: ShutdownSignal): number {
+  return 128 + constants.signals[signal];
+}
+
 /**
  * Calls `listener` at each SIGINT and SIGTERM instead of ending the process.
  * @returns Ends that; afterwards signals do what they do by default.
@@ -24,7 +32,7 @@ export class InterruptedError extends KvasirError {
 
   constructor(signal: ShutdownSignal) {
     super('ERR_INTERRUPTED', `interrupted by ${signal}`);
-    this.exitCode = 128 + constants.signals[signal];
+    this.exitCode = signalExit(signal);
   }
 }
 

@@ -8,6 +8,8 @@ import { UsageError } from './usage-error.js';
 /** What a command line said. */
 export interface ParsedFlags {
   readonly help: boolean;
+  /** What was parsed. */
+  readonly argv: readonly string[];
   readonly positionals: readonly string[];
   /** By long name; from the command line, else the environment, else the config file, else the default. */
   readonly values: ReadonlyMap<string, FlagValue>;
@@ -37,7 +39,7 @@ export async function parseFlags(
     flags.flatMap((flag) => (flag.default === undefined ? [] : [[flag.name, flag.default] as const])),
   );
   const given = new Map([...fromConfig, ...fromEnvironment, ...fromLine]);
-  return { help, positionals, values: new Map([...defaults, ...given]), given: new Set(given.keys()) };
+  return { help, argv, positionals, values: new Map([...defaults, ...given]), given: new Set(given.keys()) };
 }
 
 function readCommandLine(argv: readonly string[], flags: readonly Flag[]) {

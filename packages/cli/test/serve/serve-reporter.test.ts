@@ -85,13 +85,34 @@ describe('for people', () => {
     const { said, reporter } = setUp('text');
     reporter.draining('SIGTERM', 1, 30);
     reporter.draining('SIGINT', 2, 1);
-    reporter.stopped('SIGTERM');
+    reporter.stopped({ signal: 'SIGTERM', outcome: 'drained', numAborted: 0 });
+    reporter.stopped({ signal: 'SIGTERM', outcome: 'timeout', numAborted: 2 });
+    reporter.stopped({ signal: 'SIGTERM', outcome: 'forced', numAborted: 1 });
     expect(said).toEqual({
       stdout: '',
       stderr:
         'SIGTERM: letting 1 request end, at most 30 s; once more ends them now\n' +
-        'SIGINT: letting 2 requests end, at most 1 s; once more ends them now\n',
+        'SIGINT: letting 2 requests end, at most 1 s; once more ends them now\n' +
+        '2 requests cut off as the time was over\n' +
+        '1 request cut off by the second signal\n',
     });
+  });
+
+  test('so are reloads and crashes', () => {
+    const { said, reporter } = setUp('text');
+    reporter.reloaded({ numApiKeys: 1, hasTls: false });
+    reporter.reloaded({ numApiKeys: 2, hasTls: true });
+    reporter.reloadFailed('there is no key');
+    reporter.crashed({ pid: 7, code: null, signal: 'SIGSEGV', restart: 1, maxRestarts: 5, delayMs: 250 });
+    reporter.givenUp({ code: 70, signal: null, numRestarts: 5, windowMs: 300_000 });
+    expect(said.stderr.split('\n')).toEqual([
+      'SIGHUP: read again: 1 API key',
+      'SIGHUP: read again: 2 API keys, certificate',
+      'SIGHUP: nothing has changed: there is no key',
+      'the server crashed (SIGSEGV): starting it again in 0.25 s (restart 1 of 5)',
+      'the server crashed (exit code 70) after 5 restarts within 300 s: giving up; its last words say why',
+      '',
+    ]);
   });
 });
 
@@ -102,7 +123,11 @@ test.each([
   const { said, reporter } = setUp(format, isTTY);
   reporter.ready(factsOf());
   reporter.draining('SIGTERM', 2, 30);
-  reporter.stopped('SIGTERM');
+  reporter.stopped({ signal: 'SIGTERM', outcome: 'timeout', numAborted: 1 });
+  reporter.reloaded({ numApiKeys: 2, hasTls: true });
+  reporter.reloadFailed('no key');
+  reporter.crashed({ pid: 7, code: null, signal: 'SIGSEGV', restart: 1, maxRestarts: 5, delayMs: 250 });
+  reporter.givenUp({ code: null, signal: 'SIGSEGV', numRestarts: 5, windowMs: 300_000 });
   const events = said.stdout
     .trimEnd()
     .split('\n')
@@ -124,7 +149,11 @@ test.each([
       has_admin_key: false,
     },
     { event: 'draining', signal: 'SIGTERM', requests: 2, timeout_s: 30 },
-    { event: 'stopped', signal: 'SIGTERM' },
+    { event: 'stopped', signal: 'SIGTERM', outcome: 'timeout', aborted: 1 },
+    { event: 'reloaded', api_keys: 2, tls: true },
+    { event: 'reload_failed', reason: 'no key' },
+    { event: 'crashed', crashed_pid: 7, exit_code: null, signal: 'SIGSEGV', restart: 1, restart_in_s: 0.25 },
+    { event: 'given_up', exit_code: 139, restarts: 5, window_s: 300 },
   ]);
   for (const { time } of events) expect(new Date(time).toISOString()).toBe(time);
   expect(said.stderr).toBe('');
