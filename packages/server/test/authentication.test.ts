@@ -38,7 +38,7 @@ test('a route that was added from outside wants a key too', async () => {
 
 test('no other route is open', async () => {
   const { url, server } = await startServer({}, { ...options, adminKey: 'admin' });
-  const document = await (await fetch(`${url}/openapi.json`, { headers: bearer('key-one') })).json();
+  const document = await jsonOf(await fetch(`${url}/openapi.json`, { headers: bearer('key-one') }));
   const open: string[] = [];
   for (const [path, methods] of Object.entries<object>(document.paths)) {
     for (const method of Object.keys(methods)) {
