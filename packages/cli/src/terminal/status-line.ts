@@ -19,7 +19,15 @@ const systemTimer: StatusLineClock = {
   },
 };
 
+/** Tokens of prompts, counted since the start. */
+interface PrefixCounts {
+  readonly queried: number;
+  readonly hit: number;
+}
+
 const REDRAW_MS = 1000;
+/** Prefix hits are of this many redraws: one second sees too few prompts. */
+const HIT_WINDOW = 10;
 const CLEAR = '\r\u001b[2K';
 
 /**
@@ -35,7 +43,9 @@ export class StatusLine {
   #shown = '';
   #isClosed = false;
   #computedTokens = 0;
-  #last = { ms: 0, computedTokens: 0, generatedTokens: 0 };
+  #last = { ms: 0, computedTokens: 0, generatedTokens: 0, prefix: { queried: 0, hit: 0 } };
+  /** What had been looked up and found at the last redraws, oldest first. */
+  #prefixes: PrefixCounts[] = [];
 
   constructor(engine: WatchedEngine, target: BarStream, clock: StatusLineClock = systemTimer) {
     this.#engine = engine;
@@ -74,6 +84,7 @@ export class StatusLine {
 
   #start(): void {
     this.#last = this.#measure();
+    this.#prefixes = [this.#last.prefix];
     this.#stopTimer = this.#clock.every(REDRAW_MS, () => this.#tick());
   }
 
@@ -94,28 +105,37 @@ export class StatusLine {
     const generated = now.generatedTokens - this.#last.generatedTokens;
     const prompt = Math.max(0, now.computedTokens - this.#last.computedTokens - generated);
     this.#last = now;
+    this.#prefixes.push(now.prefix);
+    if (this.#prefixes.length > HIT_WINDOW + 1) this.#prefixes.shift();
     // A line that wraps could not be cleared.
     this.#shown = this.#text(prompt / seconds, generated / seconds).slice(0, (this.#target.columns ?? 80) - 1);
     this.#target.write(CLEAR + this.#shown);
   }
 
   #text(promptRate: number, generationRate: number): string {
-    const { numRunning, numWaiting, kvCacheUsage, prefixHitTokens, prefixQueriedTokens } = this.#engine.stats();
-    const hitRate = prefixQueriedTokens === 0 ? 0 : prefixHitTokens / prefixQueriedTokens;
+    const { numRunning, numWaiting, kvCacheUsage } = this.#engine.stats();
     return [
       `${numRunning} running, ${numWaiting} waiting`,
       `in ${promptRate.toFixed(0)} tok/s, out ${generationRate.toFixed(0)} tok/s`,
       `KV ${percent(kvCacheUsage)}`,
-      `prefix hits ${percent(hitRate)}`,
+      `prefix hits ${this.#recentHits()}`,
     ].join(' | ');
   }
 
+  /** Share of the tokens looked up lately that were found. */
+  #recentHits(): string {
+    const [oldest = this.#last.prefix] = this.#prefixes;
+    const queried = this.#last.prefix.queried - oldest.queried;
+    return queried === 0 ? '-' : percent((this.#last.prefix.hit - oldest.hit) / queried);
+  }
+
   #measure() {
-    const { generationTokens } = this.#engine.stats();
+    const { generationTokens, prefixQueriedTokens, prefixHitTokens } = this.#engine.stats();
     return {
       ms: this.#clock.now(),
       computedTokens: this.#computedTokens,
       generatedTokens: generationTokens,
+      prefix: { queried: prefixQueriedTokens, hit: prefixHitTokens },
     };
   }
 }

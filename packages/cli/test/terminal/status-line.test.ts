@@ -13,10 +13,13 @@ const CLEAR = '\r\u001b[2K';
 /** An engine, a terminal and a timer that the test moves. */
 function setUp(columns = 100) {
   const observers = new Set<EngineObserver>();
-  const stats = { numRunning: 2, numWaiting: 1, kvCacheUsage: 0.125, generationTokens: 0 };
+  const stats = {
+    ...{ numRunning: 2, numWaiting: 1, kvCacheUsage: 0.125, generationTokens: 0 },
+    ...{ prefixHitTokens: 300, prefixQueriedTokens: 300 },
+  };
   const engine = {
     numUnfinished: 3,
-    stats: () => ({ ...stats, prefixHitTokens: 3, prefixQueriedTokens: 4 }),
+    stats: () => stats,
     observe(observer: EngineObserver) {
       observers.add(observer);
       return () => observers.delete(observer);
@@ -59,16 +62,36 @@ describe('the status line', () => {
   });
 
   test('says what runs and how fast, over the time since it last did', () => {
-    const { step, pass, written } = setUp();
+    const { stats, step, pass, written } = setUp();
     step(0, 0);
     step(512, 0);
     step(40, 40);
+    stats.prefixQueriedTokens += 4;
+    stats.prefixHitTokens += 3;
     pass(2000);
     expect(written).toEqual([
       `${CLEAR}2 running, 1 waiting | in 256 tok/s, out 20 tok/s | KV 12.5% | prefix hits 75.0%`,
     ]);
     pass(1000);
     expect(written.at(-1)).toContain('in 0 tok/s, out 0 tok/s');
+  });
+
+  test('prefix hits are those of the last ten seconds, not of all time', () => {
+    const { stats, step, pass, written } = setUp();
+    step(1, 1);
+    pass(1000);
+    expect(written.at(-1)).toMatch(/prefix hits -$/);
+    stats.prefixQueriedTokens += 100;
+    stats.prefixHitTokens += 100;
+    pass(1000);
+    expect(written.at(-1)).toMatch(/prefix hits 100\.0%$/);
+    stats.prefixQueriedTokens += 300;
+    pass(1000);
+    expect(written.at(-1)).toMatch(/prefix hits 25\.0%$/);
+    for (let second = 0; second < 9; second++) pass(1000);
+    expect(written.at(-1)).toMatch(/prefix hits 0\.0%$/);
+    pass(1000);
+    expect(written.at(-1)).toMatch(/prefix hits -$/);
   });
 
   test('is cleared, and its timer off, once nothing runs; the next step brings both back', () => {

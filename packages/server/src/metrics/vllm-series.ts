@@ -32,6 +32,8 @@ const COUNTERS: readonly (readonly [string, string, Read<EngineNumbers>])[] = [
     (stats) => (stats.hostTier == null ? 0 : stats.prefixQueriedTokens - localHits(stats)),
   ],
   ['external_prefix_cache_hits', 'Prompt tokens found in the host tier.', (stats) => stats.hostTier?.hitTokens],
+  ['mm_cache_queries', 'Items looked up in the cache of images and sounds: none, there is text only.', () => 0],
+  ['mm_cache_hits', 'Items found in it.', () => 0],
 ];
 
 /** Observed once for each request that ended, in milliseconds. */
