@@ -175,6 +175,35 @@ describe('a server over a real engine', () => {
     await expectIdle(llm.engine);
   });
 
+  test('a step that fails ends the requests that it held, names itself, and spares the others', async () => {
+    // A request of one step that ends before; two that the failing step holds, one of them streaming; one that comes after.
+    const before = await postOk(`${url}/v1/completions`, { prompt: 'before', max_tokens: 1, seed: 1 });
+    let failing = -1;
+    fails = (stepId) => {
+      // The tenth from here: the stream has begun.
+      if (failing < 0) failing = stepId + 10;
+      return stepId === failing;
+    };
+    const body = { max_tokens: 200, ignore_eos: true, seed: 1 };
+    const [whole, streamed] = await Promise.all([
+      post(`${url}/v1/completions`, { ...body, prompt: 'whole' }),
+      post(`${url}/v1/completions`, { ...body, prompt: 'streamed', stream: true }),
+    ]);
+    const message = `step ${failing} failed and its requests ended with it: `;
+    const error = { type: 'server_error', code: 'step_failed', param: null, message: expect.stringContaining(message) };
+    expect([whole.status, await jsonOf(whole)]).toEqual([500, { error }]);
+    expect(streamed.status).toBe(200);
+    const events = await readEvents(streamed);
+    expect(events.length).toBeGreaterThan(2);
+    expect(events.at(-1)).toEqual({ error });
+    await expectIdle(llm.engine);
+    const after = await postOk(`${url}/v1/completions`, { prompt: 'before', max_tokens: 1, seed: 1 });
+    expect(after.choices).toEqual(before.choices);
+    expect((await fetch(`${url}/health`)).status).toBe(200);
+    expect(llm.engine.stats()).toMatchObject({ numFailedSteps: 1 });
+    expect(await (await fetch(`${url}/metrics`)).text()).toMatch(/^kvasir:failed_steps_total\{.*\} 1$/m);
+  });
+
   test('metrics count what the engine did', async () => {
     await postOk(`${url}/v1/completions`, { prompt: 'abc', max_tokens: 4, ignore_eos: true });
     const text = await (await fetch(`${url}/metrics`)).text();

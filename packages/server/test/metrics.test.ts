@@ -51,6 +51,8 @@ const TYPES: Readonly<Record<string, readonly string[]>> = {
     'vllm:prefix_cache_hits_total',
     'vllm:external_prefix_cache_queries_total',
     'vllm:external_prefix_cache_hits_total',
+    'vllm:mm_cache_queries_total',
+    'vllm:mm_cache_hits_total',
     'vllm:num_preemptions_total',
     'vllm:prompt_tokens_total',
     'vllm:prompt_tokens_by_source_total',
