@@ -1,7 +1,6 @@
 import {
   type BlockExport,
   type BlockHash,
-  type BlockId,
   type BlockImport,
   type BlockName,
   type BlockTable,
@@ -15,7 +14,6 @@ import {
   type KvCacheUsage,
   type KvGroup,
   type NamedBlock,
-  NULL_BLOCK,
   type OpenOptions,
   type PrefixKeys,
   type PreparedPrompt,
@@ -28,7 +26,6 @@ import { BlockPool } from './block-pool.js';
 import { measureUsage } from './cache-usage.js';
 import { estimateClosing } from './closing-estimate.js';
 import { DuplicateSequenceError, SpoiltSequenceError, UnknownSequenceError } from './errors.js';
-import type { GrowableBlockTable } from './growable-block-table.js';
 import { HashChain } from './hash-chain.js';
 import { HostTier } from './host-tier.js';
 import { checkBookkeeping } from './integrity.js';
@@ -38,8 +35,9 @@ import { PinnedPrefixes } from './pinned-prefixes.js';
 import { PrefixCache } from './prefix-cache.js';
 import { PublishedBlocks } from './published-blocks.js';
 import { SequenceBlocks } from './sequence-blocks.js';
+import { SequenceTables } from './sequence-tables.js';
 import { TransferQueue } from './transfer-queue.js';
-import { firstVisibleBlock, maxVisibleBlocks } from './window.js';
+import { maxVisibleBlocks } from './window.js';
 
 /**
  * Makes the bookkeeper of a paged KV cache.
@@ -59,6 +57,7 @@ class PagedKvCacheManager implements KvCacheManager {
   readonly #hostOrigins: Float64Array;
   readonly #transfers: TransferQueue;
   readonly #blocks: PublishedBlocks;
+  readonly #tables: SequenceTables;
   readonly #prefixes: PrefixCache;
   readonly #exchange: BlockExchange;
   readonly #sequences = new Map<SequenceId, SequenceBlocks>();
@@ -81,6 +80,7 @@ class PagedKvCacheManager implements KvCacheManager {
       maxTenants: options.maxTenants ?? DEFAULT_MAX_TENANTS,
     });
     const { groups } = this;
+    this.#tables = new SequenceTables({ pool: this.#pool, transfers: this.#transfers, groups, blockSize });
     this.#prefixes = new PrefixCache({ blocks: this.#blocks, groups, blockSize, hashSeed: options.hashSeed ?? '' });
     this.#exchange = new BlockExchange(this.#blocks, groups.length);
   }
@@ -120,29 +120,7 @@ class PagedKvCacheManager implements KvCacheManager {
   reserve(id: SequenceId, numTokens: number): boolean {
     const sequence = this.#get(id);
     checkCount('reserve', id, numTokens, 0, Infinity);
-    const numBlocks = Math.ceil(numTokens / this.blockSize);
-    const { numComputed, tables } = sequence;
-    // Blocks that exist and will be written: from the first uncomputed token on.
-    const firstWritten = numTokens > numComputed ? Math.floor(numComputed / this.blockSize) : numBlocks;
-
-    let needed = tables.length * Math.max(0, numBlocks - sequence.numBlocks);
-    for (let group = 0; group < tables.length; group++) {
-      const table = tables[group]!;
-      for (let entry = firstWritten; entry < numBlocks && entry < table.length; entry++) {
-        if (!this.#pool.isWritable(table.ids[entry] as BlockId)) needed++;
-      }
-    }
-    if (needed > this.#pool.numFree) return false;
-
-    if (needed > 0) {
-      for (let group = 0; group < tables.length; group++) {
-        const table = tables[group]!;
-        for (let entry = firstWritten; entry < numBlocks && entry < table.length; entry++) {
-          if (!this.#pool.isWritable(table.ids[entry] as BlockId)) this.#copyOnWrite(table, group, entry);
-        }
-        while (table.length < numBlocks) table.push(this.#pool.allocate());
-      }
-    }
+    if (!this.#tables.grow(sequence, numTokens)) return false;
     if (numTokens > sequence.numReserved) sequence.numReserved = numTokens;
     return true;
   }
@@ -160,14 +138,14 @@ class PagedKvCacheManager implements KvCacheManager {
     if (sequence.chain !== null && numComputed >= (sequence.numPublished + 1) * this.blockSize) {
       this.#prefixes.publish(sequence, tokenIds);
     }
-    this.#releaseBehindWindows(sequence);
+    this.#tables.releaseBehindWindows(sequence);
   }
 
   truncate(id: SequenceId, numTokens: number): void {
     const sequence = this.#get(id);
     checkCount('truncate', id, numTokens, 0, sequence.numReserved);
     checkVisible('truncate', sequence, numTokens, this.groups, this.blockSize);
-    this.#releaseFrom(sequence, Math.ceil(numTokens / this.blockSize));
+    this.#tables.releaseFrom(sequence, Math.ceil(numTokens / this.blockSize));
     sequence.numReserved = numTokens;
     sequence.numComputed = Math.min(sequence.numComputed, numTokens);
     const numFull = Math.floor(numTokens / this.blockSize);
@@ -189,21 +167,13 @@ class PagedKvCacheManager implements KvCacheManager {
     child.numComputed = numTokens;
     child.numReserved = numTokens;
     child.numPublished = Math.min(parent.numPublished, numFull);
-    const numBlocks = Math.ceil(numTokens / this.blockSize);
-    this.groups.forEach((group, index) => {
-      const first = firstVisibleBlock(group, numTokens, this.blockSize);
-      for (let entry = 0; entry < numBlocks; entry++) {
-        const block = entry < first ? NULL_BLOCK : (parent.tables[index]!.ids[entry] as BlockId);
-        if (block !== NULL_BLOCK) this.#pool.retain(block);
-        child.tables[index]!.push(block);
-      }
-    });
+    this.#tables.share(parent, child, numTokens);
     this.#sequences.set(childId, child);
   }
 
   close(id: SequenceId): void {
     const sequence = this.#get(id);
-    this.#releaseFrom(sequence, 0);
+    this.#tables.releaseFrom(sequence, 0);
     this.#sequences.delete(id);
   }
 
@@ -312,35 +282,5 @@ class PagedKvCacheManager implements KvCacheManager {
 
   #checkUnopened(id: SequenceId): void {
     if (this.#sequences.has(id)) throw new DuplicateSequenceError(id);
-  }
-
-  #releaseBehindWindows(sequence: SequenceBlocks): void {
-    for (let group = 0; group < this.groups.length; group++) {
-      const table = sequence.tables[group]!;
-      let entry = firstVisibleBlock(this.groups[group]!, sequence.numComputed, this.blockSize) - 1;
-      for (; entry >= 0 && table.ids[entry] !== NULL_BLOCK; entry--) {
-        this.#pool.release(table.ids[entry] as BlockId);
-        table.set(entry, NULL_BLOCK);
-      }
-    }
-  }
-
-  /** Gives back table entries from `numBlocks` on, last first, so that prefixes outlive what hangs on them. */
-  #releaseFrom(sequence: SequenceBlocks, numBlocks: number): void {
-    const { tables } = sequence;
-    while (sequence.numBlocks > numBlocks) {
-      for (let group = tables.length - 1; group >= 0; group--) {
-        const block = tables[group]!.pop();
-        if (block !== NULL_BLOCK) this.#pool.release(block);
-      }
-    }
-  }
-
-  #copyOnWrite(table: GrowableBlockTable, group: number, entry: number): void {
-    const src = table.ids[entry] as BlockId;
-    const dst = this.#pool.allocate();
-    table.set(entry, dst);
-    this.#transfers.push('copy', group, src, dst);
-    this.#pool.release(src);
   }
 }
