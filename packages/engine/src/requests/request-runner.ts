@@ -19,8 +19,8 @@ import { Sequence, type SequenceStart } from '../sequence.js';
 import type { Flight, StepListener } from '../step-loop.js';
 import type { StepOutput } from '../step-output.js';
 import { Deadlines } from './deadlines.js';
-import { DrainRate } from './drain-rate.js';
 import { PrefillPace } from './prefill-pace.js';
+import { RequestRegistry } from './request-registry.js';
 import type { RunningRequest } from './running-request.js';
 
 /** What a {@link RequestRunner} works with. */
@@ -48,14 +48,11 @@ export interface RequestRunnerOptions {
  */
 export class RequestRunner implements StepListener, SequenceStarter {
   readonly #options: RequestRunnerOptions;
-  readonly #requests = new Map<string, RunningRequest>();
-  readonly #sequences = new Map<SequenceId, Sequence>();
+  readonly #registry = new RequestRegistry();
   readonly #pace = new PrefillPace();
-  readonly #drain = new DrainRate();
   readonly #deadlines: Deadlines;
-  /** Places of the queue that are taken by requests no step has held yet. */
-  #numQueued = 0;
-  #numSequences = 0;
+  /** Sequences ever started. */
+  #numStarted = 0;
 
   constructor(options: RequestRunnerOptions) {
     this.#options = options;
@@ -70,41 +67,28 @@ export class RequestRunner implements StepListener, SequenceStarter {
   }
 
   get numRequests(): number {
-    return this.#requests.size;
-  }
-
-  get numSequences(): number {
-    return this.#sequences.size;
+    return this.#registry.numRequests;
   }
 
   get numQueued(): number {
-    return this.#numQueued;
+    return this.#registry.numQueued;
   }
 
   get requests(): readonly RunningRequest[] {
-    return [...this.#requests.values()];
+    return this.#registry.requests;
   }
 
   /** When `numPlaces` of the queue should be free, by the rate at which it drains. */
   retryAfterMs(numPlaces: number): number {
-    let leastTokensLeft: number | undefined;
-    let numRunning = 0;
-    for (const { times, sequences } of this.#requests.values()) {
-      if (times.scheduledMs === undefined) continue;
-      for (const { maxLength, length } of sequences) {
-        numRunning++;
-        leastTokensLeft = Math.min(maxLength - length, leastTokensLeft ?? Number.POSITIVE_INFINITY);
-      }
-    }
-    return this.#drain.retryAfterMs({ numPlaces, leastTokensLeft, numRunning }, this.#options.clock.now());
+    return this.#registry.retryAfterMs(numPlaces, this.#options.clock.now());
   }
 
   find(requestId: string): RunningRequest | undefined {
-    return this.#requests.get(requestId);
+    return this.#registry.find(requestId);
   }
 
   sequenceOf(id: SequenceId): Sequence {
-    const sequence = this.#sequences.get(id);
+    const sequence = this.#registry.findSequence(id);
     if (sequence === undefined) throw new InvariantError('the scheduler planned an unknown sequence', { sequence: id });
     return sequence;
   }
@@ -122,16 +106,14 @@ export class RequestRunner implements StepListener, SequenceStarter {
       this.#dropSequences(running);
       throw error;
     }
-    this.#requests.set(running.id, running);
-    if (this.#numQueued === 0) this.#drain.restart(this.#options.clock.now());
-    this.#numQueued += running.numPlaces;
+    this.#registry.enter(running, this.#options.clock.now());
     this.#deadlines.watch(running);
     this.#options.wake();
   }
 
   start(request: RunningRequest, start: SequenceStart): Sequence {
     const { cacheSalt, priority, tenant } = request.request;
-    const sequence = new Sequence(++this.#numSequences as SequenceId, request, start);
+    const sequence = new Sequence(++this.#numStarted as SequenceId, request, start);
     this.#options.scheduler.add({
       id: sequence.id,
       promptTokenIds: start.promptTokenIds,
@@ -144,8 +126,7 @@ export class RequestRunner implements StepListener, SequenceStarter {
       ...(priority === undefined ? {} : { priority }),
       ...(tenant === undefined ? {} : { tenant }),
     });
-    this.#sequences.set(sequence.id, sequence);
-    request.sequences.add(sequence);
+    this.#registry.addSequence(sequence);
     return sequence;
   }
 
@@ -177,12 +158,10 @@ export class RequestRunner implements StepListener, SequenceStarter {
     }
     this.#dropSequences(running);
     for (const sequence of running.parked) this.unpark(sequence);
-    if (running.times.scheduledMs === undefined) this.#numQueued -= running.numPlaces;
     running.finishReason = finishReason;
     running.detach();
-    this.#requests.delete(running.id);
     const now = this.#options.clock.now();
-    this.#drain.finished(running.numPlaces, now);
+    this.#registry.leave(running, now);
     this.#options.meters.ended(running, finishReason, now);
     this.#options.wake();
   }
@@ -196,7 +175,7 @@ export class RequestRunner implements StepListener, SequenceStarter {
       sequence.numPlanned = row.start + row.numQuery;
       if (request.times.scheduledMs !== undefined) continue;
       request.cachedTokens = row.numCachedTokens;
-      this.#numQueued -= request.numPlaces;
+      this.#registry.leaveQueue(request);
       this.#options.meters.scheduled(request, now);
     }
   }
@@ -238,7 +217,7 @@ export class RequestRunner implements StepListener, SequenceStarter {
       const finishReason = request.maker.take(sequence, row, output);
       // Tokens behind a stop string have been taken off.
       const numTokens = row.tokenIds.length - (length - sequence.length);
-      this.#drain.generated(numTokens, now);
+      this.#registry.drain.generated(numTokens, now);
       this.#options.meters.tokens(sequence, numTokens, now);
       if (finishReason === undefined) continue;
       // A stop string is found here only: the backend would go on.
@@ -253,7 +232,7 @@ export class RequestRunner implements StepListener, SequenceStarter {
     meters.numFailedSteps++;
     const error = new StepFailedError(flight.plan.stepId, reason);
     for (const id of ended) {
-      const sequence = this.#sequences.get(id);
+      const sequence = this.#registry.findSequence(id);
       if (sequence !== undefined) this.fail(sequence.request, 'error', error);
     }
   }
@@ -272,23 +251,7 @@ export class RequestRunner implements StepListener, SequenceStarter {
 
   /** @throws `InvariantError` when requests, sequences and scheduler disagree. */
   checkIntegrity(): void {
-    let numSequences = 0;
-    let numQueued = 0;
-    for (const running of this.#requests.values()) {
-      numSequences += running.sequences.size;
-      if (running.times.scheduledMs === undefined) numQueued += running.numPlaces;
-    }
-    const facts = {
-      numRequests: this.#requests.size,
-      numSequences,
-      numKnown: this.#sequences.size,
-      numScheduled: this.#options.scheduler.numUnfinished,
-      numQueued,
-      numPlaces: this.#numQueued,
-    };
-    if (numSequences !== facts.numKnown || numSequences !== facts.numScheduled || numQueued !== facts.numPlaces) {
-      throw new InvariantError('requests, sequences and scheduler differ', facts);
-    }
+    this.#registry.checkIntegrity(this.#options.scheduler.numUnfinished);
   }
 
   #dropSequences(running: RunningRequest): void {
@@ -299,8 +262,7 @@ export class RequestRunner implements StepListener, SequenceStarter {
     if (runs) this.#options.scheduler.abort(sequence.id);
     else if (sequence.parks) sequence.request.parked.add(sequence);
     sequence.hasEnded = true;
-    sequence.request.sequences.delete(sequence);
-    this.#sequences.delete(sequence.id);
+    this.#registry.removeSequence(sequence);
   }
 }
 
