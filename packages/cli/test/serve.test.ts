@@ -88,6 +88,42 @@ describe('where a setting comes from', () => {
   });
 });
 
+describe('--pin-prompt-file', () => {
+  const write = (name: string, text: string) => {
+    writeFileSync(join(folder, name), text);
+    return join(folder, name);
+  };
+
+  test('holds the blocks of each prompt from before the server is ready', async () => {
+    const prompts = [write('one.txt', `${'one '.repeat(12)}\n`), write('two.txt', 'efgh'.repeat(20))];
+    const url = await serve([tiny, ...prompts.flatMap((path) => ['--pin-prompt-file', path])]).url();
+    const metrics = await (await fetch(`${url}/metrics`)).text();
+    expect(metrics).toMatch(/^kvasir:kv_blocks_pinned\{.*\} 8$/m);
+    const response = await fetch(
+      `${url}/v1/completions`,
+      completion({ prompt: `${'one '.repeat(12)}more`, max_tokens: 1 }),
+    );
+    expect(await response.json()).toMatchObject({ usage: { prompt_tokens_details: { cached_tokens: 48 } } });
+  });
+
+  test('2 for a file that is not there or is empty, 1 for more than its share', async () => {
+    const ended = (argv: readonly string[]) => serve([tiny, ...argv]).ended;
+    expect(await ended(['--pin-prompt-file', 'nowhere.txt'])).toMatchObject({
+      code: 2,
+      stderr: 'kvasir serve: --pin-prompt-file nowhere.txt: cannot read it (ENOENT)\n',
+    });
+    expect(await ended(['--pin-prompt-file', write('empty.txt', '\n')])).toMatchObject({ code: 2 });
+    const { code, stderr } = await ended([
+      '--pin-prompt-file',
+      write('one.txt', 'one '.repeat(12)),
+      '--max-pinned-share',
+      '0',
+    ]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/pins would hold 3 blocks, expected at most 0: .* raise --max-pinned-share\n$/);
+  });
+});
+
 describe('what cannot be served ends in one line and exit code', () => {
   test('1 for a port in use', async () => {
     const other = createServer().listen(0, '127.0.0.1');

@@ -51,6 +51,54 @@ describe('the KV cache of an engine', () => {
   });
 });
 
+describe('a pinned system prompt', () => {
+  const system = 'You answer in the manner of an old sailor, at length, and never about the weather.';
+  const load = (overrides: object) =>
+    LLM.load({
+      model: tinyModel(overrides),
+      backend: createFakeBackend(),
+      availableMemoryBytes: () => 2 ** 30,
+      kvCacheMemoryBytes: 24 * 256,
+      maxPinnedShare: 0.3,
+      maxModelLen: 128,
+    });
+
+  it.each([
+    ['under a chat template, the template included', {}],
+    ['as plain text for a base model', { chatTemplate: undefined }],
+  ])('is computed at once and outlives a flood, %s', async (_, overrides) => {
+    await using llm = await load(overrides);
+    expect(await llm.pinSystemPrompt('sailor', system)).toBe(80);
+    expect(llm.engine.stats().numPinnedBlocks).toBe(5);
+    for (let i = 0; i < 8; i++) {
+      await llm.generate([Array.from({ length: 100 }, (_, j) => (i * 31 + j * 7) % 250)], { maxTokens: 2 });
+    }
+    expect(llm.engine.stats().numEvictedBlocks).toBeGreaterThan(0);
+    const ask =
+      llm.chatTemplate === undefined
+        ? llm.stream(`${system} Where to?`, { maxTokens: 2 })
+        : llm.chat(
+            [
+              { role: 'system', content: system },
+              { role: 'user', content: 'Where to?' },
+            ],
+            { maxTokens: 2 },
+          );
+    expect((await join(ask)).last.usage.cachedTokens).toBe(80);
+    expect(llm.engine.unpinPrefix('sailor')).toBe(true);
+    llm.engine.checkIntegrity();
+  });
+
+  it('is refused with the numbers when it takes more than its share', async () => {
+    await using llm = await load({});
+    await expect(llm.pinSystemPrompt('long', 'x'.repeat(120))).rejects.toMatchObject({
+      code: 'ERR_PIN_LIMIT',
+      numBlocks: 7,
+    });
+    expect(llm.engine.stats()).toMatchObject({ numPinnedBlocks: 0, numRequests: 0 });
+  });
+});
+
 describe('a host tier', () => {
   const load = (overrides: object) =>
     LLM.load({ model: tinyModel(), backend: createFakeBackend(), availableMemoryBytes: () => 2 ** 30, ...overrides });

@@ -3,6 +3,7 @@ import type { LLM } from '@kvasir/engine';
 import { createServer } from '@kvasir/server';
 import type { Command } from '../command.js';
 import type { ParsedFlags } from '../flags/parse-flags.js';
+import { pinPrompts, readPinnedPrompts } from '../serve/pinned-prompts.js';
 import { collectServeFacts } from '../serve/serve-facts.js';
 import { serveFlags } from '../serve/serve-flags.js';
 import { openServeOutput, type ServeOutput } from '../serve/serve-output.js';
@@ -29,7 +30,8 @@ export const serve: Command = {
     // Before the model: nobody waits for one to learn that a certificate is wrong. Keys are not held meanwhile.
     serverOptions(flags, await source.read());
     const sizes = { maxLogprobs: numberFlag(flags, 'max-logprobs'), maxQueuedRequests: numberFlag(flags, 'max-queue') };
-    const llm = await loadLlm(flags, context, sizes).catch((error: unknown) => {
+    const pinned = await readPinnedPrompts(flags);
+    const llm = await loadLlm(flags, context, { ...sizes, maxPinnedShare: pinned.maxShare }).catch((error: unknown) => {
       if (error instanceof InterruptedError) return undefined;
       throw error;
     });
@@ -37,6 +39,7 @@ export const serve: Command = {
     if (llm === undefined) return 0;
     const output = openServeOutput(llm, flags, context);
     try {
+      await pinPrompts(llm, pinned);
       return await serveLlm(llm, flags, output, source);
     } finally {
       output.close();

@@ -2,6 +2,7 @@ import { engineFlags, modelFlags } from '../commands/model-flags.js';
 import type { Flag } from '../flags/flag.js';
 import { accessFlags } from './access-flags.js';
 import { limitFlags } from './limit-flags.js';
+import { pinFlags } from './pinned-prompts.js';
 import { serveOutputFlags } from './serve-output.js';
 import { superviseFlags } from './supervise-flags.js';
 
@@ -26,6 +27,7 @@ export const serveFlags: readonly Flag[] = [
   },
   ...accessFlags,
   ...engineFlags,
+  ...pinFlags,
   {
     kind: 'integer',
     name: 'max-queue',

@@ -18,6 +18,7 @@ import { type CallOptions, readCallOptions } from './call-options.js';
 import { type Completion, complete } from './completion.js';
 import { type LoadOptions, resolveSizes } from './load-options.js';
 import { type KvCacheConfig, type OpenedEngine, openEngine } from './open-engine.js';
+import { systemPromptTokens } from './system-prompt.js';
 
 /** Text, or token ids taken as they are. */
 export type Prompt = string | ArrayLike<number>;
@@ -156,6 +157,19 @@ export class LLM {
       throw error;
     }
     return completions;
+  }
+
+  /**
+   * Computes what every conversation under a system message begins with, and keeps it cached until {@link Engine.unpinPrefix}; without
+   * a chat template, the text itself. Requests with a `cacheSalt` do not see it.
+   * @returns Tokens that such a conversation need not compute: those of full blocks.
+   * @throws `ERR_PIN_LIMIT` When all pins would exceed `maxPinnedShare`; {@link PromptTooLongError}.
+   */
+  async pinSystemPrompt(name: string, text: string): Promise<number> {
+    const tokenIds = systemPromptTokens(text, this.tokenizer, this.chatTemplate);
+    this.engine.pinPrefix(name, tokenIds);
+    if (tokenIds.length > 0) await this.generate([tokenIds], { maxTokens: 1, temperature: 0 });
+    return tokenIds.length - (tokenIds.length % this.kvCacheConfig.blockSize);
   }
 
   /** Ends running requests (within `drainTimeoutMs`, default 0), then frees everything. */
