@@ -10,7 +10,7 @@ export function collectStats(
   meters: Meters,
   { numQueued }: Pick<RequestRunner, 'numQueued'>,
 ): EngineStats {
-  const { numRunning, numWaiting, waitingByReason, numPreemptions } = scheduler.stats();
+  const { numRunning, numWaiting, waitingByReason, numPreemptions, numBypasses } = scheduler.stats();
   const { numBlocks, numFreeBlocks } = kvCache;
   const { prefixQueriedTokens, prefixHitTokens, numCachedBlocks, numPinnedBlocks, evictedBlocks, hostTier } =
     kvCache.stats();
@@ -27,9 +27,9 @@ export function collectStats(
     cachedPromptTokens: meters.cachedPromptTokens,
     generationTokens: meters.generationTokens,
     numPreemptions,
+    numBypasses,
     prefixQueriedTokens,
     prefixHitTokens,
-    hostHitTokens: hostTier?.hitTokens ?? 0,
     numCachedBlocks,
     numPinnedBlocks,
     numEvictedBlocks: evictedBlocks,

@@ -75,10 +75,10 @@ export interface EngineStats {
   readonly cachedPromptTokens: number;
   readonly generationTokens: number;
   readonly numPreemptions: number;
+  /** Times that a waiting sequence was passed by one that was admitted. */
+  readonly numBypasses: number;
   readonly prefixQueriedTokens: number;
   readonly prefixHitTokens: number;
-  /** Part of `prefixHitTokens` that the host tier had; 0 without one. */
-  readonly hostHitTokens: number;
   /** Blocks that hold a prefix which may be found again, blocks that pins hold, and blocks evicted so far. */
   readonly numCachedBlocks: number;
   readonly numPinnedBlocks: number;

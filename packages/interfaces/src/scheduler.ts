@@ -84,7 +84,7 @@ export interface TenantCounts {
   readonly servedTokens: number;
 }
 
-/** Gauges of now; `numPreemptions` counts since the scheduler was made. */
+/** Gauges of now; `numPreemptions` and `numBypasses` count since the scheduler was made. */
 export interface SchedulerStats {
   readonly numWaiting: number;
   readonly waitingByReason: WaitingCounts;
@@ -92,6 +92,8 @@ export interface SchedulerStats {
   /** Ended ones whose blocks are kept. */
   readonly numParked: number;
   readonly numPreemptions: number;
+  /** Times that a waiting sequence was passed by one that was admitted, because it did not fit or was not the shortest. */
+  readonly numBypasses: number;
   /** Tokens that the last step could have had. */
   readonly tokenBudget: number;
   /** By {@link SequenceSpec.tenant}. */

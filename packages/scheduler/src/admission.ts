@@ -63,7 +63,7 @@ export class Admission {
       const sequence = this.#waiting.next();
       if (sequence === undefined) return;
       if (sequence.preemptedIn !== turn && this.#tryAdmit(sequence, prefills, budget)) {
-        for (const other of this.#passed) other.numBypassed++;
+        for (const other of this.#passed) this.#waiting.notePassed(other);
       } else if (this.#passed.at(-1) !== sequence && !this.#policy.letsShorterPass) return;
       else numTried++;
       for (const other of this.#passed) if (other.numBypassed >= this.#options.maxBypass) return;

@@ -1,5 +1,6 @@
 import { InvalidArgumentError, type PlannedRow, type SequenceId, type SlotId, type StepPlan } from '@kvasir/interfaces';
 import { NO_DRAFTS, NO_SLOT, type ScheduledSequence } from './scheduled-sequence.js';
+import type { StepWork } from './step-time-model.js';
 
 /** A row together with the sequence that it belongs to. */
 export class RowRecord implements PlannedRow {
@@ -15,15 +16,15 @@ export class RowRecord implements PlannedRow {
 }
 
 /** A plan whose rows are kept from step to step. */
-export class PlanRecord implements StepPlan {
+export class PlanRecord implements StepPlan, StepWork {
   stepId = 0;
   readonly rows: RowRecord[] = [];
   readonly releasedSlots: SlotId[] = [];
   readonly preempted: SequenceId[] = [];
   numTokens = 0;
   numOutputs = 0;
-  /** Positions that the tokens of the plan see, over all tokens. */
-  numContextTokens = 0;
+  decodeContext = 0;
+  prefillPairs = 0;
   /** Whether somebody waits for the next token of a stream. */
   hasDecodes = false;
   readonly #pool: RowRecord[] = [];
@@ -33,7 +34,8 @@ export class PlanRecord implements StepPlan {
     this.#numRows = 0;
     this.numTokens = 0;
     this.numOutputs = 0;
-    this.numContextTokens = 0;
+    this.decodeContext = 0;
+    this.prefillPairs = 0;
     this.hasDecodes = false;
   }
 

@@ -21,7 +21,8 @@ export function addRow(
   row.samples = numKnown === sequence.numUnplanned;
   plan.numTokens += numQuery;
   plan.numOutputs += sequence.numOutputs(row.start, numKnown) + drafts.length;
-  plan.numContextTokens += numQuery * (row.start + (numQuery + 1) / 2);
+  if (numQuery === 1) plan.decodeContext += row.start + 1;
+  else plan.prefillPairs += numQuery * (row.start + (numQuery + 1) / 2);
   if (sequence.isDecoding) plan.hasDecodes = true;
   sequence.needsStart = false;
   sequence.numPlanned += numQuery;

@@ -155,7 +155,7 @@ class ContinuousBatchingScheduler implements Scheduler {
     const record = this.#plans.checkOldest(plan);
     checkOutcomes(record, outcomes);
     this.#plans.pop();
-    if (stepMs !== undefined) this.#stepTimes.observe(record.numTokens, record.numContextTokens, stepMs);
+    if (stepMs !== undefined) this.#stepTimes.observe(record, stepMs);
     for (let i = 0; i < record.rows.length; i++)
       this.#commitRow(record.rows[i] as RowRecord, outcomes[i] as RowOutcome);
     this.#running.sweep();
@@ -183,6 +183,7 @@ class ContinuousBatchingScheduler implements Scheduler {
       numRunning: this.#running.size,
       numParked: this.#departures.numParked,
       numPreemptions: this.#planner.preemptor.numPreemptions,
+      numBypasses: this.#waiting.numBypasses,
       tokenBudget: this.#planner.tokenBudget,
       tenants: this.#tenants.all,
     };

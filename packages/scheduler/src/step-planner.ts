@@ -175,8 +175,10 @@ export class StepPlanner {
     const { targetItlMs } = this.#options;
     if (spareOutputs === 0 || spareTokens === 0) return 0;
     if (targetItlMs === undefined || !plan.hasDecodes) return spareTokens;
-    const context = this.#prefills[0]?.numPlanned ?? 0;
-    const limit = this.#stepTimes.numTokensWithin(targetItlMs, plan.numTokens, plan.numContextTokens, context);
+    // Several prompts share the step: as if all of it went to the one that looks back on most.
+    let position = 0;
+    for (const { numPlanned } of this.#prefills) if (numPlanned > position) position = numPlanned;
+    const limit = this.#stepTimes.numTokensWithin(targetItlMs, plan, position);
     return Math.min(spareTokens, Math.max(MIN_PREFILL_TOKENS, limit));
   }
 

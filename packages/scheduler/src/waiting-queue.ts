@@ -5,6 +5,8 @@ import { SortedQueue } from './sorted-queue.js';
 
 /** Sequences that could be admitted: one queue, or one a tenant, each in the order of the policy. */
 export class WaitingQueue {
+  /** Times that somebody who waits was passed by somebody who was admitted. */
+  numBypasses = 0;
   readonly #policy: SchedulingPolicy;
   readonly #maxBypass: number;
   readonly #countUncached: (sequence: ScheduledSequence) => number;
@@ -41,11 +43,17 @@ export class WaitingQueue {
     const key = this.#keyOf(sequence);
     const queue = this.#queues.get(key) as SortedQueue<ScheduledSequence>;
     const index = queue.indexOf(sequence);
-    if (wasAdmitted && this.#policy.window > 1) for (let i = 0; i < index; i++) queue.at(i).numBypassed++;
+    if (wasAdmitted && this.#policy.window > 1) for (let i = 0; i < index; i++) this.notePassed(queue.at(i));
     queue.removeAt(index);
     if (queue.size === 0) this.#queues.delete(key);
     sequence.isQueued = false;
     this.#size--;
+  }
+
+  /** Counts that somebody was admitted before `sequence`, which was to go first. */
+  notePassed(sequence: ScheduledSequence): void {
+    sequence.numBypassed++;
+    this.numBypasses++;
   }
 
   /** Who leads, whatever can be done for it; the first of a choice. */

@@ -104,6 +104,7 @@ export interface EngineNumbers {
   /** Requests that ended, by reason. */
   readonly finished: Readonly<Record<FinishReason, number>>;
   readonly waitingByReason?: WaitingCounts;
+  readonly numBypasses?: number;
   readonly numCachedBlocks?: number;
   readonly numPinnedBlocks?: number;
   readonly numEvictedBlocks?: number;

@@ -129,7 +129,7 @@ export async function checkRealModel(
         engine.checkIntegrity();
         reach.numCases++;
         reach.numPreemptions += engine.stats().numPreemptions;
-        reach.hostHitTokens += engine.stats().hostHitTokens;
+        reach.hostHitTokens += engine.stats().hostTier?.hitTokens ?? 0;
         reach.prefixHitTokens += engine.stats().prefixHitTokens;
         await engine.close();
       },

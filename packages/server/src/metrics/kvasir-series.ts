@@ -15,6 +15,7 @@ const GAUGES: readonly (readonly [string, string, Read])[] = [
 ];
 
 const COUNTERS: readonly (readonly [string, string, Read])[] = [
+  ['bypasses', 'Times that a waiting sequence was passed by one that fitted.', (stats) => stats.numBypasses],
   ['kv_blocks_evicted', 'Cached blocks evicted for room.', (stats) => stats.numEvictedBlocks],
   ['host_tier_blocks_stored', 'Blocks moved to the host tier.', (stats) => stats.hostTier?.storedBlocks],
   ['host_tier_blocks_loaded', 'Blocks brought back from the host tier.', (stats) => stats.hostTier?.loadedBlocks],
