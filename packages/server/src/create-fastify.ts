@@ -27,11 +27,15 @@ import { addAdministration } from './routes/administration.js';
 import { addChatCompletions } from './routes/chat-completions.js';
 import { addCompletions } from './routes/completions.js';
 import { addDocumentation } from './routes/documentation.js';
+import { addEmbeddings } from './routes/embeddings.js';
 import { addKvEvents } from './routes/kv-events.js';
 import { addModels } from './routes/models.js';
 import { addOperations } from './routes/operations.js';
+import { addRerank } from './routes/rerank.js';
+import { addScore } from './routes/score.js';
 import { addTokens } from './routes/tokens.js';
-import type { ServerContext } from './server-context.js';
+import { unservedRoute } from './routes/unserved-routes.js';
+import type { GenerationContext, ServerContext } from './server-context.js';
 import type { KeptServerOptions } from './server-options.js';
 
 declare module 'fastify' {
@@ -47,9 +51,13 @@ declare module 'fastify' {
   }
 }
 
-/** The fastify instance with every hook, parser and route. */
+/**
+ * The fastify instance with every hook, parser and route.
+ * @param generation - Of the language model; `undefined` on a server of embedders alone.
+ */
 export function createFastify(
   context: ServerContext,
+  generation: GenerationContext | undefined,
   lifecycle: Lifecycle,
   tls: TlsOptions | undefined,
 ): FastifyInstance {
@@ -57,16 +65,23 @@ export function createFastify(
   instance.server.maxConnections = context.options.maxConnections;
   addHooks(instance, context, lifecycle);
   addJsonParser(instance, context.options.maxJsonDepth);
-  addErrorHandlers(instance);
-  addChatCompletions(instance, context);
-  addCompletions(instance, context);
+  addErrorHandlers(instance, context);
+  if (generation !== undefined) {
+    addChatCompletions(instance, generation);
+    addCompletions(instance, generation);
+  }
+  if (context.models.embedders.length > 0) {
+    addEmbeddings(instance, context);
+    addRerank(instance, context);
+    addScore(instance, context);
+  }
   addModels(instance, context);
-  addTokens(instance, context);
+  addTokens(instance, context, generation);
   addOperations(instance, context, lifecycle);
   addDocumentation(instance, context);
   if (context.admins.hasKeys) {
-    addAdministration(instance, context, lifecycle);
-    addKvEvents(instance, context);
+    addAdministration(instance, context, { model: generation?.model, lifecycle });
+    if (generation !== undefined) addKvEvents(instance, generation);
   }
   return instance;
 }
@@ -169,14 +184,15 @@ function addJsonParser(instance: FastifyInstance, maxDepth: number): void {
   });
 }
 
-function addErrorHandlers(instance: FastifyInstance): void {
+function addErrorHandlers(instance: FastifyInstance, context: ServerContext): void {
   const routes = new RouteTable();
   instance.addHook('onRoute', ({ method, url }) => routes.add(url, method));
   const sendNoRoute = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const path = request.url.split('?', 1)[0]!;
     const allowed = routes.methodsOf(path);
     if (allowed.length > 0) reply.header('allow', allowed.join(', '));
-    return sendError(noRoute(request.method, path, allowed), request, reply);
+    const error = unservedRoute(context, path) ?? noRoute(request.method, path, allowed);
+    return sendError(error, request, reply);
   };
   instance.setErrorHandler((error, request, reply) =>
     // Fastify wants a media type of some methods before it looks whether anyone takes them.

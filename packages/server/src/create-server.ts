@@ -8,13 +8,16 @@ import { type ApiKey, Authenticator } from './http/authentication.js';
 import { checkTls, type TlsOptions, toSecureContext } from './http/tls-options.js';
 import { Lifecycle } from './lifecycle.js';
 import { LazyMetrics } from './metrics/lazy-metrics.js';
+import type { MeasuredModels } from './metrics/measured-models.js';
+import { ModelDirectory } from './model-directory.js';
 import { tokenizeBadWord } from './requests/bad-words.js';
 import { PromptBound } from './requests/prompt-bound.js';
 import { RequestSchemas } from './requests/request-schemas.js';
 import { RequestTemplates } from './requests/request-templates.js';
+import type { ServedEmbedder } from './served-embedder.js';
 import type { ServedModel } from './served-model.js';
-import type { ServerContext } from './server-context.js';
-import { checkApiKeys, type KvasirServerOptions, resolveOptions } from './server-options.js';
+import type { GenerationContext, ServerContext } from './server-context.js';
+import { checkApiKeys, type KeptServerOptions, type KvasirServerOptions, resolveOptions } from './server-options.js';
 
 /** Where to listen. */
 export interface ListenOptions {
@@ -44,7 +47,7 @@ export interface CloseResult {
   readonly numAborted: number;
 }
 
-/** An HTTP server over one model. */
+/** An HTTP server over a language model, embedders, or both. */
 export interface KvasirServer {
   /** @throws {@link ListenError} When the address is in use or not allowed. */
   listen(options?: ListenOptions): Promise<ServerAddress>;
@@ -75,48 +78,64 @@ const SHUTDOWN_REASON =
 const ABORT_GRACE_MS = 500;
 
 /**
- * Puts a model on the wire: OpenAI's chat and completions, vLLM's tokenize and metrics.
- * @throws `InvalidArgumentError` Naming an option that is unknown or unusable.
+ * Puts models on the wire: OpenAI's chat, completions and embeddings, vLLM's tokenize, score and metrics.
+ * @param model - The language model; `undefined` for a server of `embedders` alone.
+ * @throws `InvalidArgumentError` Naming an option that is unknown or unusable, or when there is nothing to serve.
  */
-export function createServer(model: ServedModel, options: KvasirServerOptions = {}): KvasirServer {
-  const { apiKeys, adminKey, tls, ...resolved } = resolveOptions(options, model.engine.limits.maxLogprobs);
-  const modelNames = resolved.servedModelNames ?? [model.name];
-  const { metricsRegistry: registry, metricsPrefix: prefix } = resolved;
-  const metrics = new LazyMetrics(model, {
-    registry,
-    prefix,
-    modelName: modelNames[0]!,
-    showTenants: !resolved.metricsWithoutKey,
-  });
-  const createdAt = Math.floor(Date.now() / 1000);
-  const { tokenizer } = model;
-  const { vocabSize } = tokenizer;
+export function createServer(model: ServedModel | undefined, options: KvasirServerOptions = {}): KvasirServer {
+  const { apiKeys, adminKey, tls, ...resolved } = resolveOptions(options, model?.engine.limits.maxLogprobs ?? 0);
+  const models = new ModelDirectory(model, resolved.servedModelNames, resolved.embedders);
+  const { metricsRegistry: registry, metricsPrefix: prefix, metricsWithoutKey } = resolved;
   const context: ServerContext = {
-    model,
-    modelNames,
-    createdAt,
+    models,
+    createdAt: Math.floor(Date.now() / 1000),
     options: resolved,
-    metrics,
+    metrics: new LazyMetrics(measuredModels(model, models), { registry, prefix, showTenants: !metricsWithoutKey }),
     users: new Authenticator(apiKeys),
     admins: new Authenticator(adminKey === undefined ? [] : [adminKey]),
+    schemas: new RequestSchemas(
+      { ...resolved, vocabSize: model?.tokenizer.vocabSize ?? 1 },
+      {
+        ...resolved,
+        vocabSize: Math.max(1, ...models.embedders.map(({ tokenizer }) => tokenizer.vocabSize)),
+        width: Math.max(1, ...models.embedders.map(({ width }) => width)),
+      },
+    ),
+    ongoing: new Set(),
+  };
+  const generation = model === undefined ? undefined : generationContext(context, model, resolved);
+  return new ModelServer(context, generation, tls);
+}
+
+function generationContext(context: ServerContext, model: ServedModel, options: KeptServerOptions): GenerationContext {
+  const { tokenizer } = model;
+  return {
+    ...context,
+    model,
     promptBound: new PromptBound(tokenizer, model.engine.limits.maxModelLen),
-    schemas: new RequestSchemas({ ...resolved, vocabSize }),
-    templates: new RequestTemplates(model, resolved),
+    templates: new RequestTemplates(model, options),
     sampling: {
-      vocabSize,
+      vocabSize: tokenizer.vocabSize,
       defaults: model.defaultSampling ?? {},
       tokenizeBadWord: (word, path) => tokenizeBadWord(tokenizer, word, path),
     },
-    generations: new Set(),
   };
-  return new ModelServer(context, tls);
+}
+
+function measuredModels(model: ServedModel | undefined, { entries, embedders }: ModelDirectory): MeasuredModels {
+  const nameOf = (served: ServedEmbedder | undefined) =>
+    entries.find(({ embedder }) => embedder === served)?.name ?? served?.name ?? '';
+  return {
+    model: model === undefined ? undefined : { name: nameOf(undefined), served: model },
+    embedders: embedders.map((served) => ({ name: nameOf(served), served })),
+  };
 }
 
 class ModelServer implements KvasirServer {
   readonly fastify: FastifyInstance;
   readonly #context: ServerContext;
   readonly #lifecycle = new Lifecycle();
-  readonly #stopObserving: () => void;
+  readonly #stopObserving: readonly (() => void)[];
   #address: ServerAddress | undefined;
   #metricsTimer: NodeJS.Timeout | undefined;
   #closing: Promise<CloseResult> | undefined;
@@ -127,10 +146,19 @@ class ModelServer implements KvasirServer {
     this.#giveUp = resolve;
   });
 
-  constructor(context: ServerContext, tls: TlsOptions | undefined) {
+  constructor(context: ServerContext, generation: GenerationContext | undefined, tls: TlsOptions | undefined) {
     this.#context = context;
-    this.fastify = createFastify(context, this.#lifecycle, tls);
-    this.#stopObserving = context.model.engine.observe(context.metrics);
+    this.fastify = createFastify(context, generation, this.#lifecycle, tls);
+    const { metrics, models } = context;
+    this.#stopObserving = [
+      ...(generation === undefined ? [] : [generation.model.engine.observe(metrics)]),
+      ...models.embedders.map((embedder, index) =>
+        embedder.observe({
+          onBatch: (batch) => metrics.onBatch(index, batch),
+          onEmbedded: (input) => metrics.onEmbedded(index, input),
+        }),
+      ),
+    ];
   }
 
   setApiKeys(keys: readonly (string | ApiKey)[]): void {
@@ -185,14 +213,14 @@ class ModelServer implements KvasirServer {
     for (const timer of this.#drainTimers) clearTimeout(timer);
     clearTimeout(this.#metricsTimer);
     await this.fastify.close();
-    this.#stopObserving();
+    for (const stop of this.#stopObserving) stop();
     this.#lifecycle.advance('closed');
     return { numAborted: this.#numAborted };
   }
 
   #abortAll(): void {
     this.#numAborted = Math.max(this.#numAborted, this.#lifecycle.numRunning);
-    for (const generation of this.#context.generations) generation.abort(SHUTDOWN_REASON);
+    for (const answer of this.#context.ongoing) answer.abort(SHUTDOWN_REASON);
     this.#drainTimers.push(setTimeout(this.#giveUp, ABORT_GRACE_MS).unref());
   }
 }

@@ -17,6 +17,7 @@ export type RequestErrorCode =
   | 'ERR_UNKNOWN_FIELD'
   | 'ERR_UNKNOWN_MODEL'
   | 'ERR_UNKNOWN_ROUTE'
+  | 'ERR_UNSUITABLE_MODEL'
   | 'ERR_UNSUPPORTED_FIELD';
 
 /** An HTTP request that cannot be served; `parameter` is the path of the field to blame, `messages[0].role` say. */

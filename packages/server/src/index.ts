@@ -11,6 +11,15 @@ export { ListenError, RequestError, type RequestErrorCode } from './errors.js';
 export type { ApiKey } from './http/authentication.js';
 export type { TlsOptions } from './http/tls-options.js';
 export type {
+  BatchNumbers,
+  EmbedCallOptions,
+  EmbeddedInputNumbers,
+  EmbedderEntry,
+  EmbedderNumbers,
+  ServedEmbedder,
+  ServedEmbedderObserver,
+} from './served-embedder.js';
+export type {
   EngineNumbers,
   FinishedRequest,
   KvCacheLayout,

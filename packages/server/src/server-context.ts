@@ -5,7 +5,8 @@ import { Generation } from './generation.js';
 import type { AccessRecord } from './http/access-log.js';
 import type { Authenticator } from './http/authentication.js';
 import type { LazyMetrics } from './metrics/lazy-metrics.js';
-import { quote } from './requests/describe-value.js';
+import type { ModelDirectory } from './model-directory.js';
+import type { OngoingAnswer } from './ongoing-answer.js';
 import type { PromptBound } from './requests/prompt-bound.js';
 import type { RequestSchemas } from './requests/request-schemas.js';
 import type { RequestTemplates } from './requests/request-templates.js';
@@ -13,11 +14,9 @@ import type { SamplingContext } from './requests/sampling-fields.js';
 import type { ServedModel } from './served-model.js';
 import type { KeptServerOptions } from './server-options.js';
 
-/** What routes share. */
+/** What all routes share. */
 export interface ServerContext {
-  readonly model: ServedModel;
-  /** Names under which clients may ask for the model, the first one being its own in answers. */
-  readonly modelNames: readonly string[];
+  readonly models: ModelDirectory;
   /** When the server was made, seconds since 1970. */
   readonly createdAt: number;
   readonly options: KeptServerOptions;
@@ -26,26 +25,17 @@ export interface ServerContext {
   readonly users: Authenticator;
   /** Checks the admin key; without one there are no routes for it. */
   readonly admins: Authenticator;
-  readonly promptBound: PromptBound;
   readonly schemas: RequestSchemas;
-  readonly templates: RequestTemplates;
-  readonly sampling: SamplingContext;
-  /** Generations whose response is not complete. */
-  readonly generations: Set<Generation>;
+  /** Answers that are not complete. */
+  readonly ongoing: Set<OngoingAnswer>;
 }
 
-/**
- * Name to answer with.
- * @throws {@link RequestError} `ERR_UNKNOWN_MODEL`.
- */
-export function servedName(context: ServerContext, asked: string | undefined): string {
-  if (asked === undefined) return context.modelNames[0]!;
-  if (context.modelNames.includes(asked)) return asked;
-  throw new RequestError(
-    'ERR_UNKNOWN_MODEL',
-    `model ${quote(asked)} is not served here; ask for ${context.modelNames.map(quote).join(' or ')}`,
-    'model',
-  );
+/** What routes of the language model share. */
+export interface GenerationContext extends ServerContext {
+  readonly model: ServedModel;
+  readonly promptBound: PromptBound;
+  readonly templates: RequestTemplates;
+  readonly sampling: SamplingContext;
 }
 
 /** Who asks for a generation. */
@@ -61,7 +51,7 @@ export interface GenerationClient {
  * @throws `KvasirError` What `submit` threw.
  */
 export function startGeneration(
-  context: ServerContext,
+  context: GenerationContext,
   requests: readonly GenerateRequest[],
   { names, response, access }: GenerationClient,
 ): Generation {
@@ -73,12 +63,17 @@ export function startGeneration(
       access.timeToFirstTokenMs = context.options.now() - access.arrivedAt;
     },
   });
-  response.once('close', () => {
-    context.generations.delete(generation);
-    generation.abort();
-  });
-  context.generations.add(generation);
+  trackAnswer(context, generation, response);
   return generation;
+}
+
+/** Lets an administrator or the server's end abort an answer. If the socket closes before it is complete, it is aborted too. */
+export function trackAnswer({ ongoing }: ServerContext, answer: OngoingAnswer, response: ServerResponse): void {
+  response.once('close', () => {
+    ongoing.delete(answer);
+    answer.abort();
+  });
+  ongoing.add(answer);
 }
 
 /** The name of the API key is the tenant; with `isolateTenants` it keeps cached prefixes apart too. */

@@ -4,6 +4,7 @@ import type { Registry } from 'prom-client';
 import type { ApiKey } from './http/authentication.js';
 import { checkTls, type TlsOptions } from './http/tls-options.js';
 import { closestName } from './requests/closest-name.js';
+import type { EmbedderEntry } from './served-embedder.js';
 
 /** Options of `createServer`. */
 export interface KvasirServerOptions {
@@ -30,6 +31,14 @@ export interface KvasirServerOptions {
   readonly maxLogprobs?: number;
   /** Most prompts of one completions request. Default 128. */
   readonly maxPrompts?: number;
+  /** Encoders behind `/v1/embeddings`, `/v1/rerank` and `/v1/score`, told apart by name. Default: none, and these routes are not served. */
+  readonly embedders?: readonly EmbedderEntry[];
+  /** Most inputs (texts, documents) of one request to them. Default 2048. */
+  readonly maxEmbeddingInputs?: number;
+  /** Most tokens of one request to them. Default 300,000. */
+  readonly maxEmbeddingTokens?: number;
+  /** Most characters of one text for them, which is tokenized at one go. Default 262,144. */
+  readonly maxInputCharacters?: number;
   /** Most choices (`n`, `best_of`) of one prompt. Default 128. */
   readonly maxChoices?: number;
   /** Most entries of `logit_bias`. Default, and at most, 2048. */
@@ -87,6 +96,10 @@ const DEFAULTS: Required<Omit<KvasirServerOptions, Optional | 'maxLogprobs'>> = 
   trustRequestChatTemplate: false,
   maxPrompts: 128,
   maxChoices: 128,
+  embedders: [],
+  maxEmbeddingInputs: 2048,
+  maxEmbeddingTokens: 300_000,
+  maxInputCharacters: 1 << 18,
   maxLogitBias: SAMPLING_LIMITS.logitBias,
   maxStopStrings: 64,
   maxStopLength: 1024,
@@ -128,6 +141,9 @@ const MINIMUMS = {
   maxLogprobs: 0,
   maxPrompts: 1,
   maxChoices: 1,
+  maxEmbeddingInputs: 1,
+  maxEmbeddingTokens: 1,
+  maxInputCharacters: 1,
   maxLogitBias: 0,
   maxStopStrings: 0,
   maxStopLength: 1,
@@ -181,16 +197,11 @@ export function resolveOptions(options: KvasirServerOptions, engineMaxLogprobs: 
     throw new InvalidArgumentError(name, `server option ${name} is ${value}, expected an integer ${range}`);
   }
   if (resolved.tls !== undefined) checkTls(resolved.tls);
-  requireNames('servedModelNames', resolved.servedModelNames);
+  requireSomeNames('servedModelNames', resolved.servedModelNames);
+  for (const { names } of resolved.embedders) requireSomeNames('embedders.names', names);
   checkApiKeys(resolved.apiKeys);
   checkOrigins(resolved.corsOrigins);
   requireNames('adminKey', resolved.adminKey === undefined ? undefined : [resolved.adminKey]);
-  if (resolved.servedModelNames?.length === 0) {
-    throw new InvalidArgumentError(
-      'servedModelNames',
-      'server option servedModelNames is empty, expected a name or none',
-    );
-  }
   if (!/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(resolved.metricsPrefix)) {
     throw new InvalidArgumentError(
       'metricsPrefix',
@@ -229,6 +240,13 @@ function checkOrigins(origins: readonly string[]): void {
       `server option corsOrigins has '${origin}', expected an origin like https://app.example or *`,
     );
   }
+}
+
+/** Names of a model: absent, or at least one. */
+function requireSomeNames(option: string, names: readonly string[] | undefined): void {
+  requireNames(option, names);
+  if (names?.length !== 0) return;
+  throw new InvalidArgumentError(option, `server option ${option} is empty, expected a name or none`);
 }
 
 /** Blank keys would let everyone in who sends a blank one. Values are not repeated: they may be secrets. */

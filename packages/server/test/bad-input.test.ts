@@ -440,7 +440,13 @@ describe('headers and routes', () => {
   test.each([
     ['GET', '/v1/nothing', {}, 404, 'there is no GET "/v1/nothing"; check the path'],
     ['POST', '/v1/nothing', jsonType, 404, 'there is no POST "/v1/nothing"; check the path'],
-    ['POST', '/v1/embeddings', jsonType, 404, 'there is no POST "/v1/embeddings"; check the path'],
+    [
+      'POST',
+      '/v1/embeddings',
+      jsonType,
+      404,
+      'no model of this server turns texts into vectors, "fake" generates text; ask a server with an embedding model',
+    ],
     ['GET', CHAT, {}, 405, '/v1/chat/completions does not take GET; use POST'],
     ['QUERY', CHAT, {}, 405, '/v1/chat/completions does not take QUERY; use POST'],
     ['QUERY', '/nowhere', {}, 404, 'there is no QUERY "/nowhere"; check the path'],

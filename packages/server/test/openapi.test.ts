@@ -5,13 +5,14 @@ import { describe, expect, test } from 'vitest';
 import { createServer } from '../src/index.js';
 import { jsonOf, post, startServer } from './support/client.js';
 import { documentOf } from './support/conformance.js';
+import { createFakeEmbedder } from './support/fake-embedder.js';
 import { FakeModel } from './support/fake-model.js';
 
 const everything = { apiKeys: ['user'], adminKey: 'admin' };
 
 describe('the document', () => {
   test('is valid OpenAPI 3.1', async () => {
-    for (const options of [everything, {}]) {
+    for (const options of [everything, {}, { embedders: [{ embedder: await createFakeEmbedder() }] }]) {
       const { valid, errors } = await new Validator().validate(
         structuredClone(await documentOf(options)) as unknown as Record<string, unknown>,
       );
@@ -20,7 +21,12 @@ describe('the document', () => {
   });
 
   test('has every route of the server and no others', async () => {
-    for (const options of [everything, {}]) {
+    const embedders = [{ embedder: await createFakeEmbedder() }];
+    for (const [options, count] of [
+      [everything, 18],
+      [{}, 14],
+      [{ ...everything, embedders }, 24],
+    ] as const) {
       const server = createServer(new FakeModel(), options);
       const routes = new Set<string>();
       // Routes are there already; this one tells what they are.
@@ -37,7 +43,7 @@ describe('the document', () => {
         Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
       );
       expect(documented.toSorted()).toEqual([...routes].toSorted());
-      expect(documented.length).toBe(options === everything ? 18 : 14);
+      expect(documented.length).toBe(count);
     }
   });
 

@@ -19,6 +19,9 @@ export const STEP_TOKEN_BUCKETS: readonly number[] = [1, 8, 16, 32, 64, 128, 256
 /** Choices of a request. */
 export const CHOICE_BUCKETS: readonly number[] = [1, 2, 5, 10, 20];
 
+/** Inputs of a batch of embeddings. */
+export const BATCH_SEQUENCE_BUCKETS: readonly number[] = [1, 2, 4, 8, 16, 32, 64, 128, 256];
+
 /** 1, 2, 5, 10, 20, 50, ... up to `max`. */
 export function tokenBuckets(max: number): readonly number[] {
   const buckets: number[] = [];

@@ -1,7 +1,6 @@
 import type { EngineNumbers, ServedEngineObserver, ServedModel, TenantNumbers } from '../served-model.js';
 import { STEP_SECONDS_BUCKETS } from './buckets.js';
 import type { Sample, Series } from './series.js';
-import type { ServerMeters } from './server-meters.js';
 
 type Read = (stats: EngineNumbers) => number | undefined;
 
@@ -41,7 +40,6 @@ const TENANT_COUNTERS: readonly (readonly [string, string, (tenant: TenantNumber
 export function addKvasirSeries(
   series: Series,
   { engine }: ServedModel,
-  meters: ServerMeters,
   { showTenants }: { readonly showTenants: boolean },
 ): ServedEngineObserver {
   for (const [name, help, read] of GAUGES) series.gauge(name, help, () => read(engine.stats()));
@@ -51,15 +49,6 @@ export function addKvasirSeries(
       [...(engine.stats().tenants ?? [])].map(([tenant, numbers]): Sample => [{ tenant }, read(numbers)]),
     );
   }
-  series.gauge('paused_streams', 'Streams that wait for a slow client.', () => meters.numPaused);
-  series.counter('stream_pauses', 'Times that a stream waited for a slow client.', () => meters.numPauses);
-  series.counters('clients_lost', 'Answers not delivered to their end, by why.', ['reason'], () => [
-    [{ reason: 'slow' }, meters.numDroppedSlow],
-    [{ reason: 'disconnect' }, meters.numDisconnected],
-  ]);
-  series.counters('requests_refused', 'Requests answered with an error, by its code.', ['code'], () =>
-    [...meters.refusals].map(([code, count]): Sample => [{ code }, count]),
-  );
   const elapsed = series.histogram('step_seconds', 'Submission of a step to its result.', STEP_SECONDS_BUCKETS);
   const compute = series.histogram('step_compute_seconds', 'A step in the backend.', STEP_SECONDS_BUCKETS);
   return {

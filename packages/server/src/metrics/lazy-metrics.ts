@@ -1,6 +1,8 @@
 import type { Registry } from 'prom-client';
-import type { FinishedRequest, ServedModel, StepNumbers } from '../served-model.js';
+import type { BatchNumbers, EmbeddedInputNumbers } from '../served-embedder.js';
+import type { FinishedRequest, StepNumbers } from '../served-model.js';
 import type { AnsweredRequest } from './http-series.js';
+import type { MeasuredModels } from './measured-models.js';
 import { type MetricsObserver, PrometheusMetrics } from './prometheus-metrics.js';
 import { ServerMeters } from './server-meters.js';
 
@@ -9,7 +11,6 @@ export interface LazyMetricsOptions {
   /** Default: one of the server's own. */
   readonly registry: Registry | undefined;
   readonly prefix: string;
-  readonly modelName: string;
   readonly showTenants: boolean;
 }
 
@@ -29,14 +30,14 @@ const MAX_PENDING = 4096;
 export class LazyMetrics implements MetricsObserver {
   /** Counted here, read at each scrape. */
   readonly meters = new ServerMeters();
-  readonly #model: ServedModel;
+  readonly #models: MeasuredModels;
   readonly #options: LazyMetricsOptions;
   #pending: ((observer: MetricsObserver) => void)[] = [];
   #observer: MetricsObserver | undefined;
   #loading: Promise<Registry> | undefined;
 
-  constructor(model: ServedModel, options: LazyMetricsOptions) {
-    this.#model = model;
+  constructor(models: MeasuredModels, options: LazyMetricsOptions) {
+    this.#models = models;
     this.#options = options;
   }
 
@@ -65,6 +66,16 @@ export class LazyMetrics implements MetricsObserver {
     else this.#keep((observer) => observer.onAnswered(answered));
   }
 
+  onBatch(embedder: number, batch: BatchNumbers): void {
+    if (this.#observer !== undefined) this.#observer.onBatch(embedder, batch);
+    else this.#keep((observer) => observer.onBatch(embedder, batch));
+  }
+
+  onEmbedded(embedder: number, input: EmbeddedInputNumbers): void {
+    if (this.#observer !== undefined) this.#observer.onEmbedded(embedder, input);
+    else this.#keep((observer) => observer.onEmbedded(embedder, input));
+  }
+
   /** Loads prom-client, once. */
   load(): Promise<Registry> {
     this.#loading ??= this.#load();
@@ -85,7 +96,7 @@ export class LazyMetrics implements MetricsObserver {
   async #load(): Promise<Registry> {
     const client = await import('prom-client');
     const registry = this.#options.registry ?? new client.Registry();
-    const observer = new PrometheusMetrics(client, this.#model, { ...this.#options, registry, meters: this.meters });
+    const observer = new PrometheusMetrics(client, this.#models, { ...this.#options, registry, meters: this.meters });
     for (const replay of this.#pending) replay(observer);
     this.#pending = [];
     this.#observer = observer;

@@ -4,6 +4,7 @@ import type * as PromClient from 'prom-client';
 export interface SeriesOptions {
   readonly client: typeof PromClient;
   readonly registry: PromClient.Registry;
+  readonly families: SeriesFamilies;
   /** Before the colon of every name. */
   readonly prefix: string;
   /** Of every series. */
@@ -12,6 +13,15 @@ export interface SeriesOptions {
 
 /** One series of a scraped family: its own labels and its value. */
 export type Sample = readonly [labels: Readonly<Record<string, string>>, value: number];
+
+type Reader = () => Iterable<Sample>;
+
+/** Families that the {@link Series} of several models have in common: the first of them registers, others add to it. */
+export class SeriesFamilies {
+  /** What is read at each scrape, by full name. */
+  readonly readers = new Map<string, Reader[]>();
+  readonly histograms = new Map<string, PromClient.Histogram>();
+}
 
 /** Registers metrics under one prefix, all with the same labels of their own. */
 export class Series {
@@ -27,7 +37,7 @@ export class Series {
   }
 
   /** A family of gauges, read at each scrape. */
-  gauges(name: string, help: string, labelNames: readonly string[], read: () => Iterable<Sample>): void {
+  gauges(name: string, help: string, labelNames: readonly string[], read: Reader): void {
     this.#scraped(this.#options.client.Gauge, name, help, labelNames, read);
   }
 
@@ -37,14 +47,20 @@ export class Series {
   }
 
   /** A family of counters that somebody else counts, read at each scrape. */
-  counters(name: string, help: string, labelNames: readonly string[], read: () => Iterable<Sample>): void {
+  counters(name: string, help: string, labelNames: readonly string[], read: Reader): void {
     this.#scraped(this.#options.client.Counter, `${name}_total`, help, labelNames, read);
   }
 
-  /** A histogram, there with zeros before its first observation. @returns Observes a value; `undefined` is none. */
+  /**
+   * A histogram, there with zeros before its first observation; of a family that is there already, its buckets hold.
+   * @returns Observes a value; `undefined` is none.
+   */
   histogram(name: string, help: string, buckets: readonly number[]): (value: number | undefined) => void {
-    const { client, labels } = this.#options;
-    const histogram = new client.Histogram({ ...this.#describe(name, help, []), buckets: [...buckets] });
+    const { client, labels, families } = this.#options;
+    const described = this.#describe(name, help, []);
+    const histogram =
+      families.histograms.get(described.name) ?? new client.Histogram({ ...described, buckets: [...buckets] });
+    families.histograms.set(described.name, histogram);
     histogram.zero({ ...labels });
     return (value) => {
       if (value !== undefined) histogram.observe({ ...labels }, value);
@@ -56,14 +72,23 @@ export class Series {
     name: string,
     help: string,
     labelNames: readonly string[],
-    read: () => Iterable<Sample>,
+    read: Reader,
   ): void {
-    const { labels } = this.#options;
+    const { labels, families } = this.#options;
+    const described = this.#describe(name, help, labelNames);
+    const labelled = (): readonly Sample[] => Array.from(read(), ([own, value]) => [{ ...labels, ...own }, value]);
+    const known = families.readers.get(described.name);
+    if (known !== undefined) {
+      known.push(labelled);
+      return;
+    }
+    const readers: Reader[] = [labelled];
+    families.readers.set(described.name, readers);
     new Metric({
-      ...this.#describe(name, help, labelNames),
+      ...described,
       collect() {
         this.reset();
-        for (const [own, value] of read()) this.inc({ ...labels, ...own }, value);
+        for (const each of readers) for (const [all, value] of each()) this.inc({ ...all }, value);
       },
     });
   }

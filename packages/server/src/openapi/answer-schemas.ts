@@ -103,6 +103,14 @@ const model = record({
   max_model_len: integer({ minimum: 1 }),
 });
 
+const embeddingUsage = record({ prompt_tokens: count, total_tokens: count });
+
+const place = {
+  numerics_id: nullable(text()),
+  device: nullable(mapOf(anything())),
+  memory: nullable(mapOf(anything())),
+};
+
 const tier = oneOf(['pool', 'host']);
 const hashes = list(text(), {
   description: 'Of consecutive blocks of one chain, each of its content and all before it.',
@@ -145,6 +153,37 @@ export const ANSWER_SCHEMAS = {
     choices: list(completionChunkChoice),
     usage: Optional(nullable(usage)),
   }),
+  EmbeddingList: record({
+    ...answerHead,
+    object: constant('list'),
+    data: list(
+      record({
+        object: constant('embedding'),
+        index: count,
+        embedding: either([list(number({})), text({ description: 'Base64 of little-endian float32.' })]),
+      }),
+    ),
+    usage: embeddingUsage,
+  }),
+  RerankResults: record({
+    id: text(),
+    model: text(),
+    results: list(
+      record({
+        index: integer({ minimum: 0, description: 'Of the document in the request.' }),
+        relevance_score: number({ minimum: -1, maximum: 1, description: 'Cosine of the angle between the vectors.' }),
+        document: Optional(record({ text: text() })),
+      }),
+      { description: 'Best first; equal ones in the order of the request.' },
+    ),
+    usage: embeddingUsage,
+  }),
+  ScoreList: record({
+    ...answerHead,
+    object: constant('list'),
+    data: list(record({ index: count, object: constant('score'), score: number({ minimum: -1, maximum: 1 }) })),
+    usage: embeddingUsage,
+  }),
   Model: model,
   ModelList: record({ object: constant('list'), data: list(model) }),
   Tokenized: record({
@@ -177,11 +216,18 @@ export const ANSWER_SCHEMAS = {
     state: text(),
     uptime_s: number({ minimum: 0 }),
     models: list(text()),
-    limits: mapOf(anything()),
+    limits: nullable(mapOf(anything())),
     options: mapOf(anything()),
-    stats: mapOf(anything()),
-    numerics_id: nullable(text()),
-    device: nullable(mapOf(anything())),
-    memory: nullable(mapOf(anything())),
+    stats: nullable(mapOf(anything())),
+    ...place,
+    embedders: list(
+      record({
+        model: text({ description: "The model's own name." }),
+        width: integer({ minimum: 1 }),
+        limits: mapOf(anything()),
+        stats: mapOf(anything()),
+        ...place,
+      }),
+    ),
   }),
 } as const satisfies Readonly<Record<string, TSchema>>;

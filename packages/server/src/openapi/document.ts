@@ -50,7 +50,7 @@ export function describeServer(context: ServerContext): OpenApiDocument {
     info: {
       title: 'Kvasir',
       version: context.options.version ?? ownVersion(),
-      description: `The API of ${context.modelNames[0]}: OpenAI's, with the fields that vLLM adds. Unknown fields are refused by name; null means absent.`,
+      description: `The API of ${context.models.names[0]}: OpenAI's, with the fields that vLLM adds. Unknown fields are refused by name; null means absent.`,
     },
     servers: [{ url: '/' }],
     paths,
@@ -92,13 +92,15 @@ function toOperation(operation: Operation, { users }: ServerContext): OperationO
 
 function toResponses({ answer, event, otherAnswers, hasSeed, method, tag, path }: Operation, needsKey: boolean) {
   const isGeneration = tag === 'Generation';
-  const takesModel = isGeneration || tag === 'Tokens' || path.includes('{id}');
+  const isQueued = isGeneration || tag === 'Embeddings';
+  const takesModel = isQueued || tag === 'Tokens' || path.includes('{id}');
   const errors = [
     ...ERRORS_OF_ALL,
     ...(needsKey ? ['401'] : []),
     ...(takesModel ? ['404'] : []),
     ...(method === 'get' ? [] : ERRORS_OF_POSTS),
-    ...(isGeneration ? ['429', '504'] : []),
+    ...(isQueued ? ['429'] : []),
+    ...(isGeneration ? ['504'] : []),
   ];
   const ok: Record<string, unknown> = {
     ...toResponse('The answer.', answer, event),

@@ -1,4 +1,6 @@
 import { abortSchema } from '../requests/abort-request.js';
+import { RERANK_PATHS } from '../routes/rerank.js';
+import { SCORE_PATHS } from '../routes/score.js';
 import type { TSchema } from '../schema/builders.js';
 import type { ServerContext } from '../server-context.js';
 import type { ANSWER_SCHEMAS } from './answer-schemas.js';
@@ -15,7 +17,7 @@ export interface Operation {
   /** OpenAPI's template. */
   readonly path: string;
   readonly id: string;
-  readonly tag: 'Generation' | 'Models' | 'Tokens' | 'Operations' | 'Administration';
+  readonly tag: 'Generation' | 'Embeddings' | 'Models' | 'Tokens' | 'Operations' | 'Administration';
   readonly summary: string;
   readonly access: Access;
   /** JSON body; its schema is the one that validates. */
@@ -29,10 +31,21 @@ export interface Operation {
   readonly hasSeed?: boolean;
 }
 
-/** Every route that a server with these options has. */
-export function operationsOf({ schemas, options, admins }: ServerContext): readonly Operation[] {
-  const user = { access: 'user' } as const;
-  const all: readonly Operation[] = [
+const user = { access: 'user' } as const;
+
+/** Every route that a server with these models and options has. */
+export function operationsOf(context: ServerContext): readonly Operation[] {
+  const { models, admins } = context;
+  const all = [
+    ...(models.hasLanguageModel ? generationOperations(context) : []),
+    ...(models.embedders.length > 0 ? embeddingOperations(context) : []),
+    ...commonOperations(context),
+  ];
+  return admins.hasKeys ? all : all.filter(({ access }) => access !== 'admin');
+}
+
+function generationOperations({ schemas }: ServerContext): readonly Operation[] {
+  return [
     {
       ...{ method: 'post', path: '/v1/chat/completions', id: 'createChatCompletion', tag: 'Generation', ...user },
       summary: 'Answers a conversation, whole or as server-sent events.',
@@ -49,6 +62,50 @@ export function operationsOf({ schemas, options, admins }: ServerContext): reado
       event: 'CompletionChunk',
       hasSeed: true,
     },
+    {
+      ...{ method: 'get', path: '/kv_events', id: 'kvEvents', tag: 'Administration', access: 'admin' },
+      summary: 'What the KV cache stores, removes and clears, as server-sent events without an end.',
+      answer: undefined,
+      event: 'KvEvent',
+    },
+  ];
+}
+
+function embeddingOperations({ schemas }: ServerContext): readonly Operation[] {
+  return [
+    {
+      ...{ method: 'post', path: '/v1/embeddings', id: 'createEmbedding', tag: 'Embeddings', ...user },
+      summary: 'A vector for each text.',
+      body: { name: 'EmbeddingRequest', schema: schemas.embedding },
+      answer: 'EmbeddingList',
+    },
+    ...RERANK_PATHS.map(
+      (path): Operation => ({
+        ...{ method: 'post', path, id: operationId('rerank', path), tag: 'Embeddings', ...user },
+        summary: 'Documents by how close they are to a query, best first.',
+        body: { name: 'RerankRequest', schema: schemas.rerank },
+        answer: 'RerankResults',
+      }),
+    ),
+    ...SCORE_PATHS.map(
+      (path): Operation => ({
+        ...{ method: 'post', path, id: operationId('score', path), tag: 'Embeddings', ...user },
+        summary: 'How close pairs of texts are, from -1 to 1.',
+        body: { name: 'ScoreRequest', schema: schemas.score },
+        answer: 'ScoreList',
+      }),
+    ),
+  ];
+}
+
+/** One of several paths to the same: `rerank`, `rerankV1`. */
+function operationId(name: string, path: string): string {
+  const version = /^\/v(\d)\//.exec(path)?.[1];
+  return version === undefined ? name : `${name}V${version}`;
+}
+
+function commonOperations({ schemas, options }: ServerContext): readonly Operation[] {
+  return [
     {
       ...{ method: 'get', path: '/v1/models', id: 'listModels', tag: 'Models', ...user },
       summary: 'Names under which the model is served.',
@@ -134,12 +191,5 @@ export function operationsOf({ schemas, options, admins }: ServerContext): reado
       summary: 'What is served, on what, and within which limits. No secrets.',
       answer: 'ServerInfo',
     },
-    {
-      ...{ method: 'get', path: '/kv_events', id: 'kvEvents', tag: 'Administration', access: 'admin' },
-      summary: 'What the KV cache stores, removes and clears, as server-sent events without an end.',
-      answer: undefined,
-      event: 'KvEvent',
-    },
   ];
-  return !admins.hasKeys ? all.filter(({ access }) => access !== 'admin') : all;
 }

@@ -1,4 +1,5 @@
 import { either, integer, list, type Static, text } from '../schema/builders.js';
+import { invalidField } from '../schema/field-errors.js';
 import type { RequestLimits } from './request-limits.js';
 
 /** One prompt: text, or token ids that are within the vocabulary. */
@@ -7,6 +8,15 @@ export type Prompt = string | Int32Array;
 /** A token id. */
 export function tokenIdSchema(vocabSize: number) {
   return integer({ minimum: 0, maximum: vocabSize - 1, 'x-expected': `a token id from 0 to ${vocabSize - 1}` });
+}
+
+/**
+ * Holds ids to the vocabulary of the model that was asked for, which may be smaller than another's of the same server.
+ * @throws `RequestError` Naming the first id outside.
+ */
+export function checkTokenRange(tokenIds: Int32Array, vocabSize: number, path: string): void {
+  const wrong = tokenIds.findIndex((id) => id >= vocabSize);
+  if (wrong >= 0) throw invalidField(`${path}[${wrong}]`, tokenIds[wrong], `a token id from 0 to ${vocabSize - 1}`);
 }
 
 /** `prompt` of a completions request: one or many, text or token ids. */

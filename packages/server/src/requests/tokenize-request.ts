@@ -4,7 +4,6 @@ import { flag, list, maybe, optionalAll, record, text } from '../schema/builders
 import { checkBody } from '../schema/check-body.js';
 import { messagesSchema, toChatMessages } from './messages.js';
 import { tokenIdSchema } from './prompts.js';
-import type { RequestLimits } from './request-limits.js';
 import { readTemplate, type TemplateFields, templateFields } from './template-fields.js';
 import { UNBUILT_TOKENIZE } from './unbuilt-fields.js';
 
@@ -41,7 +40,7 @@ export function tokenizeSchema() {
 }
 
 /** Schema of the body of `POST /detokenize`. */
-export function detokenizeSchema({ vocabSize }: RequestLimits) {
+export function detokenizeSchema(vocabSize: number) {
   return record({
     model: maybe(text()),
     tokens: list(tokenIdSchema(vocabSize), { 'x-expected': 'an array of token ids' }),

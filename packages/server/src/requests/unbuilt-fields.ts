@@ -83,3 +83,34 @@ export const UNBUILT_TOKENIZE = {
   return_token_offsets: only(false),
   tools: onlyEmptyArray(),
 } satisfies TProperties;
+
+/** Fields of the routes that embed which are known and not built. */
+export const UNBUILT_POOLING = {
+  cache_salt: never(),
+  mm_processor_kwargs: onlyEmptyObject(),
+  padding: only('do_not_pad'),
+  priority: only(0),
+  truncation_side: only('right'),
+  use_activation: never(),
+} satisfies TProperties;
+
+/** Fields of `/v1/embeddings` that are known and not built. */
+export const UNBUILT_EMBEDDING = {
+  add_special_tokens: only(true),
+  embed_dtype: only('float32'),
+  endianness: only('native', 'little'),
+  messages: onlyEmptyArray(),
+} satisfies TProperties;
+
+/** Fields of the routes that compare texts which are known and not built. */
+export const UNBUILT_SCORING = {
+  chat_template_kwargs: onlyEmptyObject(),
+  instruction: never(),
+} satisfies TProperties;
+
+/** Fields of `/v1/rerank` that are known and not built. */
+export const UNBUILT_RERANK = {
+  max_chunks_per_doc: never(),
+  rank_fields: onlyEmptyArray(),
+  return_embeddings: only(false),
+} satisfies TProperties;

@@ -2,7 +2,7 @@ import type { RequestUsage } from '@kvasir/interfaces';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Generation } from '../generation.js';
 import { type ChatRequest, parseChatRequest } from '../requests/chat-request.js';
-import { type ServerContext, servedName, startGeneration } from '../server-context.js';
+import { type GenerationContext, startGeneration } from '../server-context.js';
 import { ChunkWriter } from '../wire/frames.js';
 import { toChatLogprobs, tokenNames, toPromptLogprobs } from '../wire/logprobs.js';
 import { toUsageBody } from '../wire/usage.js';
@@ -25,13 +25,13 @@ interface ChatAnswer {
 }
 
 /** `POST /v1/chat/completions`. */
-export function addChatCompletions(fastify: FastifyInstance, context: ServerContext): void {
+export function addChatCompletions(fastify: FastifyInstance, context: GenerationContext): void {
   fastify.post('/v1/chat/completions', (request, reply) => answer(context, request, reply));
 }
 
-async function answer(context: ServerContext, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+async function answer(context: GenerationContext, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
   const chat = parseChatRequest(context.schemas.chat, request.body, context.sampling);
-  const model = servedName(context, chat.model);
+  const model = context.models.languageName(chat.model);
   Object.assign(request.access, { model, user: chat.user, metadata: chat.metadata });
   const ids = createAnswerIds('chatcmpl', chat.requestId, request.id);
   const planned = planRequest(context, {
@@ -61,7 +61,7 @@ async function answer(context: ServerContext, request: FastifyRequest, reply: Fa
 }
 
 async function complete(
-  { model: { tokenizer } }: ServerContext,
+  { model: { tokenizer } }: GenerationContext,
   request: FastifyRequest,
   generation: Generation,
   { id, created, model, chat, promptTokenIds, echoed }: ChatAnswer,
@@ -94,7 +94,7 @@ async function complete(
 }
 
 function stream(
-  context: ServerContext,
+  context: GenerationContext,
   request: FastifyRequest,
   reply: FastifyReply,
   generation: Generation,

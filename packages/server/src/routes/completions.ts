@@ -1,11 +1,11 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { GenerateRequest, OutputDelta, PositionLogprobs, RequestUsage } from '@kvasir/interfaces';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Generation } from '../generation.js';
+import { mapInTurns } from '../map-in-turns.js';
 import { type CompletionRequest, parseCompletionRequest } from '../requests/completion-request.js';
 import type { Prompt } from '../requests/prompts.js';
 import { invalidField } from '../schema/field-errors.js';
-import { type ServerContext, servedName, startGeneration } from '../server-context.js';
+import { type GenerationContext, startGeneration } from '../server-context.js';
 import { ChunkWriter } from '../wire/frames.js';
 import {
   type CompletionLogprobs,
@@ -22,8 +22,6 @@ import { SEED_HEADER } from './seed-header.js';
 import { streamGeneration } from './stream-generation.js';
 
 const DEFAULT_MAX_TOKENS = 16;
-/** Characters that are tokenized in one turn of the event loop, unless one prompt is longer. */
-const CHARACTERS_A_TURN = 32_768;
 
 /** One prompt on its way. */
 interface PromptRun {
@@ -44,13 +42,13 @@ interface CompletionAnswer {
 }
 
 /** `POST /v1/completions`. */
-export function addCompletions(fastify: FastifyInstance, context: ServerContext): void {
+export function addCompletions(fastify: FastifyInstance, context: GenerationContext): void {
   fastify.post('/v1/completions', (request, reply) => answer(context, request, reply));
 }
 
-async function answer(context: ServerContext, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+async function answer(context: GenerationContext, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
   const body = parseCompletionRequest(context.schemas.completion, request.body, context.sampling);
-  const model = servedName(context, body.model);
+  const model = context.models.languageName(body.model);
   Object.assign(request.access, { model, user: body.user, metadata: body.metadata });
   const ids = createAnswerIds('cmpl', body.requestId, request.id);
   const runs = await planRuns(context, body, ids.engineId);
@@ -72,24 +70,20 @@ async function answer(context: ServerContext, request: FastifyRequest, reply: Fa
 }
 
 /** Tokenizes every prompt; others get their turn between long ones. */
-async function planRuns(context: ServerContext, body: CompletionRequest, id: string): Promise<readonly PromptRun[]> {
-  const runs: PromptRun[] = [];
+function planRuns(context: GenerationContext, body: CompletionRequest, id: string): Promise<readonly PromptRun[]> {
   const isList = body.prompts.length > 1;
-  let numCharacters = 0;
-  for (const [i, prompt] of body.prompts.entries()) {
-    numCharacters += prompt.length;
-    if (i > 0 && numCharacters > CHARACTERS_A_TURN) {
-      await nextTurn();
-      numCharacters = prompt.length;
-    }
-    const names = isList ? { requestId: `${id}-${i}`, path: `prompt[${i}]` } : { requestId: id, path: 'prompt' };
-    runs.push(planRun(context, body, prompt, names));
-  }
-  return runs;
+  return mapInTurns(
+    body.prompts,
+    (prompt) => prompt.length,
+    (prompt, i) => {
+      const names = isList ? { requestId: `${id}-${i}`, path: `prompt[${i}]` } : { requestId: id, path: 'prompt' };
+      return planRun(context, body, prompt, names);
+    },
+  );
 }
 
 function planRun(
-  context: ServerContext,
+  context: GenerationContext,
   body: CompletionRequest,
   prompt: Prompt,
   { requestId, path }: { readonly requestId: string; readonly path: string },
@@ -117,13 +111,13 @@ function planRun(
 }
 
 /** The prompt as it came, unless it came as token ids or was cut. */
-function echoOf({ model }: ServerContext, prompt: Prompt, used: Int32Array, sent: Int32Array): string {
+function echoOf({ model }: GenerationContext, prompt: Prompt, used: Int32Array, sent: Int32Array): string {
   if (typeof prompt === 'string' && used === sent) return prompt;
   return model.tokenizer.decode(used, { skipSpecialTokens: false });
 }
 
 async function complete(
-  context: ServerContext,
+  context: GenerationContext,
   request: FastifyRequest,
   generation: Generation,
   answer: CompletionAnswer,
@@ -146,7 +140,7 @@ async function complete(
 }
 
 function toChoice(
-  { model: { tokenizer } }: ServerContext,
+  { model: { tokenizer } }: GenerationContext,
   { body }: CompletionAnswer,
   part: {
     readonly index: number;
@@ -180,7 +174,7 @@ function toChoice(
 }
 
 function stream(
-  context: ServerContext,
+  context: GenerationContext,
   request: FastifyRequest,
   reply: FastifyReply,
   generation: Generation,
@@ -227,7 +221,7 @@ function stream(
 }
 
 function streamedLogprobs(
-  { model: { tokenizer } }: ServerContext,
+  { model: { tokenizer } }: GenerationContext,
   { body }: CompletionAnswer,
   part: {
     readonly tokenIds: readonly number[];

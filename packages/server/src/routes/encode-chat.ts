@@ -4,7 +4,7 @@ import { continueFinalMessage } from '../requests/continue-final-message.js';
 import { quote } from '../requests/describe-value.js';
 import type { TemplateFields } from '../requests/template-fields.js';
 import { wellFormed } from '../schema/field-errors.js';
-import type { ServerContext } from '../server-context.js';
+import type { GenerationContext } from '../server-context.js';
 
 /** How messages become tokens. */
 export interface EncodeChatOptions extends TemplateFields {
@@ -16,7 +16,7 @@ export interface EncodeChatOptions extends TemplateFields {
  * @throws {@link RequestError} `ERR_NO_CHAT_TEMPLATE`. @throws `KvasirError` `ERR_CHAT_TEMPLATE`.
  */
 export async function encodeChat(
-  { model, promptBound, templates }: ServerContext,
+  { model, promptBound, templates }: GenerationContext,
   messages: readonly ChatMessage[],
   options: EncodeChatOptions,
 ): Promise<Int32Array> {

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { RequestError } from '../errors.js';
 import { sseFrame } from '../http/sse-stream.js';
-import type { ServerContext } from '../server-context.js';
+import type { GenerationContext } from '../server-context.js';
 import { toSnakeCase } from '../wire/snake-case.js';
 
 /** Bytes that may wait for a subscriber. One that falls further behind is cut off: it would have to start afresh anyway. */
@@ -11,7 +11,7 @@ const MAX_BACKLOG_BYTES = 4 << 20;
  * `GET /kv_events`: what the KV cache stores, removes and clears, as server-sent events in the order they are to be applied.
  * Their token ids are those of prompts, so it wants the admin key.
  */
-export function addKvEvents(fastify: FastifyInstance, { model }: ServerContext): void {
+export function addKvEvents(fastify: FastifyInstance, { model }: GenerationContext): void {
   fastify.get('/kv_events', { config: { isAdmin: true } }, (_request, reply) => {
     const { engine } = model;
     if (engine.subscribeKvEvents === undefined) {

@@ -3,7 +3,7 @@ import { settleMaxTokens } from '../requests/context-length.js';
 import type { GenerationFields } from '../requests/generation-fields.js';
 import { type SamplingFields, toSamplingParams } from '../requests/sampling-fields.js';
 import { truncatePrompt } from '../requests/truncate-prompt.js';
-import type { ServerContext } from '../server-context.js';
+import type { GenerationContext } from '../server-context.js';
 
 /** One prompt of a body, tokenized. */
 export interface PromptPlan {
@@ -24,7 +24,7 @@ export interface PromptPlan {
  * What the engine is asked for one prompt.
  * @throws `RequestError` When prompt and output do not fit into the context.
  */
-export function planRequest({ model: { engine } }: ServerContext, plan: PromptPlan): GenerateRequest {
+export function planRequest({ model: { engine } }: GenerationContext, plan: PromptPlan): GenerateRequest {
   const { fields, bestOf } = plan;
   const { maxModelLen } = engine.limits;
   const promptTokenIds = truncatePrompt(plan.tokenIds, fields.truncation, maxModelLen - (plan.maxTokens ?? 1));

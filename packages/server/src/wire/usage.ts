@@ -20,6 +20,11 @@ export function toUsageBody(usages: readonly RequestUsage[]): UsageBody {
   };
 }
 
+/** `usage` of routes that embed: nothing is generated. */
+export function toEmbeddingUsage(promptTokens: number) {
+  return { prompt_tokens: promptTokens, total_tokens: promptTokens };
+}
+
 function sum(usages: readonly RequestUsage[], count: (usage: RequestUsage) => number): number {
   return usages.reduce((total, usage) => total + count(usage), 0);
 }

@@ -8,23 +8,30 @@ import type { TObject } from '../../src/schema/builders.js';
 import { checkBody } from '../../src/schema/check-body.js';
 import type { SchemaNode } from '../../src/schema/schema-node.js';
 import { documentOf } from '../support/conformance.js';
+import { createFakeEmbedder, WIDTH } from '../support/fake-embedder.js';
 
 // The oracle is Ajv on the published document: what it accepts is accepted, and nothing else is.
 
-const schemas = new RequestSchemas({
-  maxLogprobs: 64,
-  maxPrompts: 128,
-  maxChoices: 128,
-  vocabSize: 258,
-  maxLogitBias: 2048,
-  maxStopStrings: 64,
-  maxStopLength: 1024,
-});
+const schemas = new RequestSchemas(
+  {
+    maxLogprobs: 64,
+    maxPrompts: 128,
+    maxChoices: 128,
+    vocabSize: 258,
+    maxLogitBias: 2048,
+    maxStopStrings: 64,
+    maxStopLength: 1024,
+  },
+  { maxEmbeddingInputs: 3, maxInputCharacters: 512, vocabSize: 258, width: WIDTH },
+);
 const BODIES = {
   ChatCompletionRequest: schemas.chat,
   CompletionRequest: schemas.completion,
   TokenizeRequest: schemas.tokenize,
   DetokenizeRequest: schemas.detokenize,
+  EmbeddingRequest: schemas.embedding,
+  RerankRequest: schemas.rerank,
+  ScoreRequest: schemas.score,
 } as const;
 
 const NUM_RUNS = 500;
@@ -33,6 +40,9 @@ const GOOD: Readonly<Record<string, unknown>> = {
   messages: [{ role: 'user', content: 'x' }],
   prompt: 'x',
   tokens: [1],
+  input: ['x'],
+  query: 'x',
+  documents: ['x', { text: 'y' }],
 };
 
 /** Values that the schema accepts or nearly accepts. */
@@ -121,9 +131,13 @@ function bodyOf(schema: TObject): fc.Arbitrary<Record<string, unknown>> {
     }));
 }
 
+async function withEmbedder() {
+  return { embedders: [{ embedder: await createFakeEmbedder() }], maxEmbeddingInputs: 3, maxInputCharacters: 512 };
+}
+
 test('a body passes where the document says so, and is refused by name where not', async () => {
   const ajv = new Ajv2020({ strict: false });
-  ajv.addSchema(await documentOf({}), 'document');
+  ajv.addSchema(await documentOf(await withEmbedder()), 'document');
   const reached: Record<string, number> = {};
   const cases = fc.oneof(
     ...Object.entries(BODIES).map(([name, schema]) => bodyOf(schema).map((body) => [name, schema, body] as const)),

@@ -1,7 +1,9 @@
 import { connect } from 'node:net';
+import type { Embedder } from '@kvasir/engine';
 import { afterEach, expect } from 'vitest';
 import { createServer, type KvasirServer, type KvasirServerOptions } from '../../src/index.js';
 import { checkAnswer, checkEvent } from './conformance.js';
+import { createFakeEmbedder, type FakeEmbedderOptions } from './fake-embedder.js';
 import { FakeModel, type FakeModelOptions } from './fake-model.js';
 
 export interface TestServer {
@@ -26,6 +28,19 @@ export async function startServer(
   open.push(server);
   const { url } = await server.listen({ port: 0 });
   return { model, server, url };
+}
+
+/** A server of an embedder alone, or beside a language model. */
+export async function startEmbeddingServer(
+  embedderOptions: FakeEmbedderOptions = {},
+  options: KvasirServerOptions = {},
+  beside?: FakeModel,
+): Promise<{ readonly embedder: Embedder; readonly server: KvasirServer; readonly url: string }> {
+  const embedder = await createFakeEmbedder(embedderOptions);
+  const server = createServer(beside, { embedders: [{ embedder }], ...options });
+  open.push(server);
+  const { url } = await server.listen({ port: 0 });
+  return { embedder, server, url };
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: bodies are checked by the assertions on them.

@@ -2,6 +2,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { expect } from 'vitest';
 import { createServer } from '../../src/index.js';
 import type { OpenApiDocument, OperationObject } from '../../src/openapi/document.js';
+import { createFakeEmbedder } from './fake-embedder.js';
 import { FakeModel } from './fake-model.js';
 
 /** Checks of answers against the document of a server with every route and keys. */
@@ -54,7 +55,8 @@ function conformance(): Promise<Conformance> {
 }
 
 async function load(): Promise<Conformance> {
-  const document = await documentOf({ apiKeys: ['user'], adminKey: 'admin' });
+  const embedder = await createFakeEmbedder();
+  const document = await documentOf({ apiKeys: ['user'], adminKey: 'admin', embedders: [{ embedder }] });
   const ajv = new Ajv2020({ strict: false, allErrors: true });
   ajv.addSchema(document, 'document');
   return {
