@@ -36,8 +36,10 @@ describe('what serve says', () => {
     const server = serve([tiny, '--host', '0.0.0.0']);
     const { curl } = await server.ready();
     expect(curl).toMatch(/^curl http:\/\/127\.0\.0\.1:/);
-    expect(server.stderr).toBe(
-      'warning: 0.0.0.0 is open to the network and there is no --api-key: anybody may use it\n',
+    expect(server.stderr).toBe('');
+    const [warning] = await server.said(/^\{"event":"warning".*\}$/m);
+    expect(JSON.parse(warning).message).toBe(
+      '0.0.0.0 is open to the network and there is no --api-key: anybody may use it',
     );
     expect(JSON.parse((await shell(curl)).stdout)).toMatchObject({ object: 'text_completion', model: 'tiny' });
   });

@@ -7,6 +7,7 @@ import { pinPrompts, readPinnedPrompts } from '../serve/pinned-prompts.js';
 import { collectServeFacts } from '../serve/serve-facts.js';
 import { serveFlags } from '../serve/serve-flags.js';
 import { openServeOutput, type ServeOutput } from '../serve/serve-output.js';
+import { createServeReporter, type LogFormat } from '../serve/serve-reporter.js';
 import { SecretSource } from '../serve/serve-secrets.js';
 import { reloadAtHangup, watchForShutdown } from '../serve/serve-signals.js';
 import { serverOptions } from '../serve/server-options.js';
@@ -26,7 +27,8 @@ export const serve: Command = {
   maxPositionals: 1,
   async run(flags, context) {
     if (flags.values.get('supervise') === true && !isSupervised()) return supervise(flags, context);
-    const source = new SecretSource(flags, (message) => context.stderr.write(`${message}\n`));
+    const { warning } = createServeReporter(flags.values.get('log-format') as LogFormat, context);
+    const source = new SecretSource(flags, warning);
     // Before the model: nobody waits for one to learn that a certificate is wrong. Keys are not held meanwhile.
     serverOptions(flags, await source.read());
     const sizes = { maxLogprobs: numberFlag(flags, 'max-logprobs'), maxQueuedRequests: numberFlag(flags, 'max-queue') };
@@ -49,15 +51,13 @@ export const serve: Command = {
 };
 
 async function serveLlm(llm: LLM, flags: ParsedFlags, output: ServeOutput, source: SecretSource): Promise<number> {
-  const { context, reporter } = output;
+  const { reporter } = output;
   const { server, address, facts } = await openServer(llm, flags, output, source);
   // Before anybody is told that there is a server: who reads it may send a signal at once.
   const shutdown = watchForShutdown(server, address.port);
   const stopReloading = reloadAtHangup(source, server, reporter);
   if (!facts.needsKey && !isLoopback(address.host)) {
-    context.stderr.write(
-      `warning: ${address.host} is open to the network and there is no --api-key: anybody may use it\n`,
-    );
+    reporter.warning(`${address.host} is open to the network and there is no --api-key: anybody may use it`);
   }
   reporter.ready(facts);
   const signal = await shutdown.requested;

@@ -17,7 +17,7 @@ export async function readSecretFile(flag: string, path: string, warn: (message:
     const { mode, size } = await file.stat();
     if (size > MAX_BYTES) throw new UsageError(`${flag} ${path}: expected at most ${MAX_BYTES} bytes, got ${size}`);
     if (process.platform !== 'win32' && (mode & OTHERS_READ) !== 0) {
-      warn(`warning: ${flag} ${path} can be read by everyone on this machine; chmod 600 keeps it secret`);
+      warn(`${flag} ${path} can be read by everyone on this machine; chmod 600 keeps it secret`);
     }
     return await file.readFile().catch((error: NodeJS.ErrnoException) => {
       throw new UsageError(`${flag} ${path}: cannot read it (${error.code}); give a file`);

@@ -9,6 +9,8 @@ export type LogFormat = 'auto' | 'text' | 'json';
 
 /** Says what becomes of a server. */
 export interface ServeReporter {
+  /** Something that works and should not stay so. */
+  warning(message: string): void;
   ready(facts: ServeFacts): void;
   /** A signal came while requests run. */
   draining(signal: string, numRequests: number, timeoutSeconds: number): void;
@@ -41,6 +43,7 @@ export function createServeReporter(format: LogFormat, context: CommandContext):
 
 function createTextReporter({ stdout, stderr, environment }: CommandContext): ServeReporter {
   return {
+    warning: (message) => void stderr.write(`warning: ${message}\n`),
     ready: (facts) => {
       stdout.write(renderServePanel(facts, createStyle(stdout, environment)));
     },
@@ -84,6 +87,7 @@ function createJsonReporter({ stdout }: CommandContext): ServeReporter {
     stdout.write(`${JSON.stringify({ event, time: new Date().toISOString(), ...fields })}\n`);
   };
   return {
+    warning: (message) => write('warning', { message }),
     ready: (facts) => write('ready', snakeCased(facts)),
     draining: (signal, requests, seconds) => write('draining', { signal, requests, timeout_s: seconds }),
     stopped: ({ signal, outcome, numAborted }) => write('stopped', { signal, outcome, aborted: numAborted }),

@@ -107,8 +107,8 @@ export class StatusLine {
     this.#last = now;
     this.#prefixes.push(now.prefix);
     if (this.#prefixes.length > HIT_WINDOW + 1) this.#prefixes.shift();
-    // A line that wraps could not be cleared.
-    this.#shown = this.#text(prompt / seconds, generated / seconds).slice(0, (this.#target.columns ?? 80) - 1);
+    // A line that wraps could not be cleared. A terminal that does not know its width says 0.
+    this.#shown = this.#text(prompt / seconds, generated / seconds).slice(0, (this.#target.columns || 80) - 1);
     this.#target.write(CLEAR + this.#shown);
   }
 

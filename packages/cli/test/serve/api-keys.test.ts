@@ -49,7 +49,7 @@ describe('a file of keys', () => {
   test.runIf(process.platform !== 'win32')('that everyone can read is warned of', async () => {
     expect((await read('one\n', 0o640)).warnings).toEqual([]);
     expect((await read('one\n', 0o644)).warnings).toEqual([
-      `warning: --api-key-file ${path} can be read by everyone on this machine; chmod 600 keeps it secret`,
+      `--api-key-file ${path} can be read by everyone on this machine; chmod 600 keeps it secret`,
     ]);
   });
 

@@ -167,8 +167,8 @@ describe('what the flags of access ask for', () => {
     expect(metrics).not.toContain('vllm:');
     const [line] = await server.said(/^\{.*"\/v1\/completions".*\}$/m, 'stderr');
     expect(JSON.parse(line)).toMatchObject({ tenant: 'acme', prompt: `"${'a'.repeat(64)}"` });
-    expect(server.stderr).toContain(`warning: --api-key-file ${keyFile} can be read by everyone on this machine`);
-    expect(server.stderr.match(/^warning/gm)).toHaveLength(1);
+    expect(server.stdout).toContain(`"message":"--api-key-file ${keyFile} can be read by everyone on this machine`);
+    expect(server.stdout.match(/^\{"event":"warning"/gm)).toHaveLength(1);
   });
 
   test.each([

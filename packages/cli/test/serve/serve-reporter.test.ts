@@ -100,12 +100,14 @@ describe('for people', () => {
 
   test('so are reloads and crashes', () => {
     const { said, reporter } = setUp('text');
+    reporter.warning('take care');
     reporter.reloaded({ numApiKeys: 1, hasTls: false });
     reporter.reloaded({ numApiKeys: 2, hasTls: true });
     reporter.reloadFailed('there is no key');
     reporter.crashed({ pid: 7, code: null, signal: 'SIGSEGV', restart: 1, maxRestarts: 5, delayMs: 250 });
     reporter.givenUp({ code: 70, signal: null, numRestarts: 5, windowMs: 300_000 });
     expect(said.stderr.split('\n')).toEqual([
+      'warning: take care',
       'SIGHUP: read again: 1 API key',
       'SIGHUP: read again: 2 API keys, certificate',
       'SIGHUP: nothing has changed: there is no key',
@@ -122,6 +124,7 @@ test.each([
 ] as const)('for programs (%s, TTY: %s) there is a JSON line an event', (format, isTTY) => {
   const { said, reporter } = setUp(format, isTTY);
   reporter.ready(factsOf());
+  reporter.warning('take care');
   reporter.draining('SIGTERM', 2, 30);
   reporter.stopped({ signal: 'SIGTERM', outcome: 'timeout', numAborted: 1 });
   reporter.reloaded({ numApiKeys: 2, hasTls: true });
@@ -148,6 +151,7 @@ test.each([
       needs_key: false,
       has_admin_key: false,
     },
+    { event: 'warning', message: 'take care' },
     { event: 'draining', signal: 'SIGTERM', requests: 2, timeout_s: 30 },
     { event: 'stopped', signal: 'SIGTERM', outcome: 'timeout', aborted: 1 },
     { event: 'reloaded', api_keys: 2, tls: true },

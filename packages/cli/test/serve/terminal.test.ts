@@ -9,12 +9,15 @@ import { writeTinyModel } from '../support/tiny-checkpoint.js';
 
 const BIN = fileURLToPath(new URL('../../bin/kvasir.js', import.meta.url));
 const IN_TERMINAL = 'import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))';
-const tiny = join(temporaryFolder(), 'chat.gguf');
-beforeAll(() =>
-  writeTinyModel(tiny, {
+const folder = temporaryFolder();
+const tiny = join(folder, 'chat.gguf');
+const long = join(folder, 'long.gguf');
+beforeAll(async () => {
+  await writeTinyModel(tiny, {
     'tokenizer.chat_template': "{% for message in messages %}<|im_start|>{{ message['content'] }}{% endfor %}",
-  }),
-);
+  });
+  await writeTinyModel(long, { 'llama.context_length': 65_536 });
+});
 
 const hasPython = (() => {
   try {
@@ -65,6 +68,40 @@ test.runIf(hasPython)('serve draws a panel on a terminal and ends with Ctrl-C', 
   expect(terminal.text()).not.toContain('"event"');
   expect((await fetch(`${url}/health`)).status).toBe(200);
   terminal.type('\u0003');
+  expect(await terminal.ended).toBe(0);
+});
+
+/** A completion that takes some seconds and can be cut off. */
+function startLong(url: string, maxTokens: number) {
+  const cancel = new AbortController();
+  const response = fetch(`${url}/v1/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ prompt: 'abc', max_tokens: maxTokens, ignore_eos: true }),
+    signal: cancel.signal,
+  });
+  response.catch(() => undefined);
+  return { response, cancel: () => cancel.abort() };
+}
+
+test.runIf(hasPython)('serve has a live status line while requests run', { timeout: 60_000 }, async () => {
+  const terminal = openTerminal(['serve', long, '--port', '0', '--max-num-seqs', '1', '--drain-timeout', '0']);
+  const [, url = ''] = await terminal.shows(/listening on\S* (http:\S+)\r\n/);
+  const running = startLong(url, 60_000);
+  await terminal.shows(/1 running, 0 waiting \| in \d+ tok\/s, out \d+ tok\/s \| KV \d+\.\d% \| prefix hits \S+/);
+  running.cancel();
+  terminal.type('\u0003');
+  await terminal.ended;
+});
+
+test.runIf(hasPython)('one Ctrl-C reaches a supervised server once: it drains', { timeout: 60_000 }, async () => {
+  const terminal = openTerminal(['serve', long, '--port', '0', '--supervise']);
+  const [, url = ''] = await terminal.shows(/listening on\S* (http:\S+)\r\n/);
+  const running = startLong(url, 4000);
+  await expect.poll(async () => (await fetch(`${url}/metrics`)).text()).toMatch(/running\{.*\} 1\n/);
+  terminal.type('\u0003');
+  await terminal.shows(/SIGINT: letting 1 request end, at most 30 s; once more ends them now/);
+  expect((await running.response).status).toBe(200);
   expect(await terminal.ended).toBe(0);
 });
 

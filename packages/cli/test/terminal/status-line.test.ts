@@ -127,6 +127,10 @@ describe('the status line', () => {
     step(1, 1);
     pass(1000);
     expect((written.at(-1) as string).slice(CLEAR.length)).toHaveLength(19);
+    const unknown = setUp(0);
+    unknown.step(1, 1);
+    unknown.pass(1000);
+    expect(unknown.written.at(-1)).toMatch(/prefix hits -$/);
   });
 
   test('is gone after close, with its observer', () => {
