@@ -45,6 +45,7 @@
       ],
       'sources': [
         'native/binding/addon.cc',
+        'native/binding/encoder_wrap.cc',
         'native/binding/int8_peak.cc',
         'native/binding/read_bandwidth.cc',
         'native/binding/session_host.cc',
@@ -61,6 +62,7 @@
         'native/ops/select.cc',
         'native/session/compile.cc',
         'native/session/cpu_features.cc',
+        'native/session/encoder_session.cc',
         'native/session/linear_phase.cc',
         'native/session/logit_edits.cc',
         'native/session/memory.cc',

@@ -55,6 +55,23 @@ export interface NativeSession {
   close(): void;
 }
 
+/** An encoder session behind the addon. One batch at a time. */
+export interface NativeEncoder {
+  open(): void;
+  abortOpen(): void;
+  /** Copies the batch; `onBatch` is called once with its vectors. */
+  encode(tokenIds: Int32Array, lengths: Int32Array): void;
+  close(): void;
+}
+
+/** As {@link NativeCallbacks}. */
+interface NativeEncoderCallbacks {
+  onProgress(loadedBytes: number, totalBytes: number): void;
+  onOpened(code: string | undefined, message: string | undefined): void;
+  onBatch(code: string | undefined, message: string | undefined, vectors: Float32Array): void;
+  onClosed(): void;
+}
+
 /** Kernels one by one, for tests. */
 interface NativeTesting {
   decodeRow(encoding: number, bytes: Uint8Array, k: number): Float32Array;
@@ -78,6 +95,15 @@ export interface Addon {
     texts: readonly string[],
     callbacks: NativeCallbacks,
   ) => NativeSession;
+  readonly NativeEncoder: new (
+    numbers: Float64Array,
+    texts: readonly string[],
+    callbacks: NativeEncoderCallbacks,
+  ) => NativeEncoder;
+  planEncoder(
+    numbers: Float64Array,
+    texts: readonly string[],
+  ): Pick<NativePlan, 'weightBytes' | 'mappedBytes' | 'scratchBytes'>;
   cpuInfo(): CpuInfo;
   planSession(numbers: Float64Array, texts: readonly string[]): NativePlan;
   measureInt8Peak(numThreads: number): Promise<number>;

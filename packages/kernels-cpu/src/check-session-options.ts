@@ -1,4 +1,4 @@
-import { type HostTierPool, InvalidArgumentError, type SessionOptions } from '@kvasir/interfaces';
+import { type EncoderOptions, type HostTierPool, InvalidArgumentError, type SessionOptions } from '@kvasir/interfaces';
 
 const MODES = ['auto', 'float32'];
 const KV_DTYPES = ['auto', 'float32', 'float16', 'bfloat16', 'int8'];
@@ -9,6 +9,7 @@ const KV_TILE = 16;
 export function checkSessionOptions(options: SessionOptions): void {
   if (options.programs.length < 1)
     throw new InvalidArgumentError('programs', 'programs is empty: expected one or more');
+  for (const { kind } of options.programs) oneOf('programs.kind', kind, ['decoder']);
   oneOf('mode', options.mode, MODES);
   oneOf('kvCacheDtype', options.kvCacheDtype, KV_DTYPES);
   integer('blockSize', options.blockSize, KV_TILE, 2 ** 16);
@@ -29,6 +30,15 @@ export function checkSessionOptions(options: SessionOptions): void {
   if (options.numThreads !== undefined) integer('numThreads', options.numThreads, 1, 1024);
   if (options.hostTier !== undefined) checkHostTier(options.hostTier);
   for (const id of options.eosTokenIds) integer('eosTokenIds', id, 0, (options.programs[0]?.vocabSize ?? 1) - 1);
+}
+
+/** @throws `InvalidArgumentError` Naming the option, what it is and what was expected. */
+export function checkEncoderOptions(options: EncoderOptions): void {
+  oneOf('program.kind', options.program.kind, ['encoder']);
+  oneOf('mode', options.mode, MODES);
+  integer('maxTokensPerBatch', options.maxTokensPerBatch, 1, 2 ** 20);
+  integer('maxSequencesPerBatch', options.maxSequencesPerBatch, 1, 2 ** 20);
+  if (options.numThreads !== undefined) integer('numThreads', options.numThreads, 1, 1024);
 }
 
 /** @throws `InvalidArgumentError` For a host tier of no blocks, or one that is somewhere else than a file. */

@@ -5,21 +5,23 @@ import type {
   DeviceInfo,
   EncoderOptions,
   EncoderPlan,
-  EncoderSession,
   KvCacheDtype,
   OpenSessionControl,
   SessionOptions,
   SessionPlan,
 } from '@kvasir/interfaces';
-import { InvalidArgumentError, UnsupportedError } from '@kvasir/interfaces';
+import { InvalidArgumentError } from '@kvasir/interfaces';
 import { type Addon, type CpuIsa, loadAddon } from './addon.js';
-import { checkSessionOptions, integer } from './check-session-options.js';
+import { checkEncoderOptions, checkSessionOptions, integer } from './check-session-options.js';
+import { CpuEncoder } from './cpu-encoder.js';
 import { CpuSession } from './cpu-session.js';
 import { chooseKernelPath, type KernelPath, kernelPaths } from './kernel-path.js';
+import { describeEncoder } from './native/describe-encoder.js';
 import { describeSession } from './native/describe-session.js';
+import { EncoderConnection } from './native/encoder-connection.js';
 import { NativeConnection } from './native/native-connection.js';
 import { callNative } from './native-error.js';
-import { numericsId } from './numerics-id.js';
+import { encoderNumericsId, numericsId } from './numerics-id.js';
 
 /** Options of {@link createCpuBackend}. */
 export interface CpuBackendOptions {
@@ -83,12 +85,30 @@ export class CpuBackend implements Backend {
     };
   }
 
-  planEncoder({ program }: EncoderOptions): EncoderPlan {
-    throw new UnsupportedError('encoder', `program '${program.name}' is an encoder: this backend runs decoders`);
+  planEncoder(options: EncoderOptions): EncoderPlan {
+    checkEncoderOptions(options);
+    const { numbers, texts } = this.#describeEncoder(options);
+    return callNative(() => this.#addon.planEncoder(numbers, texts));
   }
 
-  openEncoder(options: EncoderOptions): Promise<EncoderSession> {
-    return new Promise(() => this.planEncoder(options));
+  async openEncoder(options: EncoderOptions, control: OpenSessionControl = {}): Promise<CpuEncoder> {
+    const { signal } = control;
+    signal?.throwIfAborted();
+    const plan = this.planEncoder(options);
+    const connection = new EncoderConnection(this.#addon, this.#describeEncoder(options), control.onProgress);
+    const opening = connection.open(signal);
+    try {
+      const [id] = await Promise.all([encoderNumericsId(options, this.#path.name), opening]);
+      signal?.throwIfAborted();
+      const device = { ...this.deviceInfo, numThreads: this.#numThreads(options) };
+      return new CpuEncoder({ numericsId: id, device, plan }, options, connection);
+    } catch (error) {
+      connection.abortOpen();
+      await opening.catch(() => undefined);
+      await connection.free();
+      signal?.throwIfAborted();
+      throw error;
+    }
   }
 
   async openSession(options: SessionOptions, control: OpenSessionControl = {}): Promise<CpuSession> {
@@ -124,7 +144,16 @@ export class CpuBackend implements Backend {
     });
   }
 
-  #numThreads(options: SessionOptions): number {
+  #describeEncoder(options: EncoderOptions) {
+    return describeEncoder(options, {
+      isa: this.#path.isa,
+      hasBf16: this.#path.hasBf16,
+      numThreads: this.#numThreads(options),
+      spreadThreads: this.#spreadThreads,
+    });
+  }
+
+  #numThreads(options: { readonly numThreads?: number }): number {
     return options.numThreads ?? this.deviceInfo.numThreads;
   }
 }

@@ -1,9 +1,11 @@
 import { InvalidArgumentError, KvasirError, UnsupportedError } from '@kvasir/interfaces';
+import { InvalidBatchError } from './reference/check-encode-batch.js';
 import { InvalidStepError } from './reference/invalid-step-error.js';
 
 /** The error of this library for a code and message of native code. */
 export function nativeError(code: string, message: string): KvasirError {
   if (code === 'ERR_INVALID_STEP') return new InvalidStepError(message);
+  if (code === 'ERR_INVALID_BATCH') return new InvalidBatchError(message);
   if (code === 'ERR_UNSUPPORTED') return new UnsupportedError('transfer', message);
   if (code === 'ERR_INVALID_ARGUMENT') return new InvalidArgumentError('options', message);
   return new KvasirError(code, message);

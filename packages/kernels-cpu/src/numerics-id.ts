@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
-import type { SessionOptions, WeightFile } from '@kvasir/interfaces';
+import type { EncoderOptions, Program, SessionOptions, WeightFile } from '@kvasir/interfaces';
 
 const HEAD_BYTES = 65_536;
 const NUM_SAMPLES = 64;
@@ -13,11 +13,20 @@ const KERNEL_REVISION = 1;
  * Names everything that decides the bits of a session. Weights count by size, head and samples spread over each file:
  * reading all of a large file would take longer than loading it.
  */
-export async function numericsId(options: SessionOptions, kernelPath: string, kvCacheDtype: string): Promise<string> {
+export function numericsId(options: SessionOptions, kernelPath: string, kvCacheDtype: string): Promise<string> {
+  const { mode, blockSize, programs } = options;
+  return hashPrograms({ mode, blockSize, kernelPath, kvCacheDtype }, programs);
+}
+
+/** As {@link numericsId}, of an encoder session. */
+export function encoderNumericsId({ mode, program }: EncoderOptions, kernelPath: string): Promise<string> {
+  return hashPrograms({ mode, kernelPath }, [program]);
+}
+
+async function hashPrograms(settings: object, programs: readonly Program[]): Promise<string> {
   const hash = createHash('sha256');
-  const { mode, blockSize } = options;
-  hash.update(JSON.stringify({ revision: KERNEL_REVISION, mode, blockSize, kernelPath, kvCacheDtype }));
-  for (const program of options.programs) {
+  hash.update(JSON.stringify({ revision: KERNEL_REVISION, ...settings }));
+  for (const program of programs) {
     hash.update(JSON.stringify({ ...program, files: program.files.map((file) => file.sizeBytes) }));
     for (const file of program.files) hash.update(await fingerprint(file));
   }

@@ -60,7 +60,7 @@ describe('a backend', () => {
     const { program } = model;
     const plan = (changed: Partial<DecoderProgram>) =>
       createCpuBackend().planSession({ ...OPTIONS, programs: [{ ...program, ...changed }] });
-    expect(() => plan({ kind: 'encoder' } as object)).toThrow(UnsupportedError);
+    expect(() => plan({ kind: 'encoder' } as object)).toThrow(InvalidArgumentError);
     expect(() => plan({ ops: [...program.ops, { op: 'allReduce', value: program.logits }] })).toThrow(/allReduce/);
     const grouped = {
       ...program.weights[0]!,

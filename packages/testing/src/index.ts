@@ -12,6 +12,11 @@ export { createFakeTokenizer } from './fake-backend/fake-tokenizer.js';
 export { EMPTY_PREFIX, extendPrefix } from './fake-backend/prefix-hash.js';
 export { SimulatedKv } from './fake-backend/simulated-kv.js';
 export {
+  GOLDEN_EMBEDDING_TOLERANCE,
+  type GoldenEmbeddings,
+  readGoldenEmbeddings,
+} from './goldens/golden-embeddings.js';
+export {
   GOLDEN_MARGIN,
   GOLDEN_TOLERANCE,
   type GoldenLogprob,
@@ -33,6 +38,12 @@ export {
   tinyRequest,
 } from './property/requests.js';
 export { type InitOp, type OutputSpec, StepBuilder } from './step/step-builder.js';
+export {
+  createTinyEncoder,
+  type TinyEncoder,
+  type TinyEncoderSpec,
+  tinyEncoderSpec,
+} from './tiny-model/create-tiny-encoder.js';
 export { createTinyModel, type TinyModel } from './tiny-model/create-tiny-model.js';
 export { seededRandom } from './tiny-model/random.js';
 export { type EncodingName, type TinyModelSpec, tinyModelSpec } from './tiny-model/tiny-model-spec.js';

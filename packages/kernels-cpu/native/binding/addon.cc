@@ -4,6 +4,7 @@
 
 #include "../session/cpu_features.h"
 #include "../session/session.h"
+#include "encoder_wrap.h"
 #include "int8_peak.h"
 #include "kvasir/check.h"
 #include "read_bandwidth.h"
@@ -58,12 +59,27 @@ Napi::Value plan_session(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value plan_encoder(const Napi::CallbackInfo& info) {
+  return guarded(info, [&]() -> Napi::Value {
+    const EncoderSession session(session_spec_argument(info, read_encoder_spec));
+    auto object = Napi::Object::New(info.Env());
+    object.Set("weightBytes", static_cast<double>(session.plan().weight_bytes));
+    object.Set("mappedBytes", static_cast<double>(session.plan().mapped_bytes));
+    object.Set("scratchBytes", static_cast<double>(session.plan().scratch_bytes));
+    return object;
+  });
+}
+
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   auto* data = new EnvironmentData();
   env.SetInstanceData(data);
   const Napi::Function session_class = SessionWrap::define(env);
   data->session_class = Napi::Persistent(session_class);
   exports.Set("NativeSession", session_class);
+  const Napi::Function encoder_class = EncoderWrap::define(env);
+  data->encoder_class = Napi::Persistent(encoder_class);
+  exports.Set("NativeEncoder", encoder_class);
+  exports.Set("planEncoder", Napi::Function::New(env, plan_encoder, "planEncoder"));
   exports.Set("cpuInfo", Napi::Function::New(env, cpu_info, "cpuInfo"));
   exports.Set("measureInt8Peak", Napi::Function::New(env, measure_int8_peak, "measureInt8Peak"));
   exports.Set("measureReadBandwidth", Napi::Function::New(env, measure_read_bandwidth, "measureReadBandwidth"));
@@ -94,14 +110,22 @@ Napi::Value guarded(const Napi::CallbackInfo& info, const std::function<Napi::Va
   }
 }
 
-SessionSpec session_spec_argument(const Napi::CallbackInfo& info) {
+void call_method(Napi::Env env, const Napi::Object& object, const char* name, const std::initializer_list<napi_value>& args) {
+  napi_value function;
+  if (napi_get_named_property(env, object, name, &function) != napi_ok) return;
+  if (napi_call_function(env, object, function, args.size(), args.begin(), nullptr) != napi_pending_exception) return;
+  napi_value error;
+  if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
+}
+
+SessionSpec session_spec_argument(const Napi::CallbackInfo& info, ReadSpec* read) {
   KVASIR_CHECK(info.Length() >= 2 && info[0].IsTypedArray() && info[0].As<Napi::TypedArray>().TypedArrayType() == napi_float64_array && info[1].IsArray(),
                "ERR_INVALID_ARGUMENT", "expected a Float64Array and an array of strings");
   const auto numbers = info[0].As<Napi::Float64Array>();
   const auto list = info[1].As<Napi::Array>();
   std::vector<std::string> texts;
   for (uint32_t i = 0; i < list.Length(); i++) texts.push_back(list.Get(i).ToString().Utf8Value());
-  return read_session_spec(numbers.Data(), static_cast<int64_t>(numbers.ElementLength()), texts);
+  return read(numbers.Data(), static_cast<int64_t>(numbers.ElementLength()), texts);
 }
 
 NODE_API_MODULE(kernels_cpu, initialize)

@@ -16,8 +16,7 @@ SessionHost::SessionHost(SessionSpec spec, Emit emit) : session_(std::make_uniqu
   for (int32_t i = 0; i < session_->spec().max_in_flight; i++) steps_.emplace_back(session_->spec());
 }
 
-template <typename Work>
-Failure SessionHost::attempt(Work&& work) {
+Failure attempt(const std::function<void()>& work) {
   try {
     work();
     return {};
@@ -30,21 +29,26 @@ Failure SessionHost::attempt(Work&& work) {
   }
 }
 
+LoadControl load_control(std::atomic<bool>& abort, std::atomic<int64_t>& reported, const std::function<void(Event)>& emit) {
+  LoadControl control;
+  control.abort = &abort;
+  control.progress = [&reported, emit](int64_t loaded, int64_t total) {
+    int64_t before = reported.load(std::memory_order_relaxed);
+    if (loaded < before + kProgressBytes && loaded < total) return;
+    if (!reported.compare_exchange_strong(before, loaded)) return;
+    Event event;
+    event.kind = Event::Kind::progress;
+    event.loaded = static_cast<double>(loaded);
+    event.total = static_cast<double>(total);
+    emit(std::move(event));
+  };
+  return control;
+}
+
 void SessionHost::open() {
   thread_.submit([this] {
     if (shutting_down_.load()) return;
-    LoadControl control;
-    control.abort = &abort_open_;
-    control.progress = [this](int64_t loaded, int64_t total) {
-      int64_t reported = reported_bytes_.load(std::memory_order_relaxed);
-      if (loaded < reported + kProgressBytes && loaded < total) return;
-      if (!reported_bytes_.compare_exchange_strong(reported, loaded)) return;
-      Event event;
-      event.kind = Event::Kind::progress;
-      event.loaded = static_cast<double>(loaded);
-      event.total = static_cast<double>(total);
-      emit_(std::move(event));
-    };
+    const LoadControl control = load_control(abort_open_, reported_bytes_, emit_);
     Event event;
     event.kind = Event::Kind::opened;
     event.failure = attempt([&] { session_->load(control); });

@@ -28,6 +28,12 @@ struct Event {
   Failure failure;
 };
 
+// Runs `work`; whatever it throws becomes a failure.
+Failure attempt(const std::function<void()>& work);
+
+// Loading that stops by `abort`, and emits its progress now and then; `reported` counts what was emitted.
+LoadControl load_control(std::atomic<bool>& abort, std::atomic<int64_t>& reported, const std::function<void(Event)>& emit);
+
 class SessionHost {
  public:
   using Emit = std::function<void(Event)>;
@@ -55,9 +61,6 @@ class SessionHost {
     std::vector<int32_t> words;
     StepResultBuffers result;
   };
-  template <typename Work>
-  Failure attempt(Work&& work);
-
   std::unique_ptr<CpuSession> session_;
   std::mutex ending_mutex_;  // close() gives the session up on its thread while shut_down() may be cancelling it
   std::vector<Step> steps_;

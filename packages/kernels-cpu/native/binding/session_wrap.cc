@@ -209,12 +209,7 @@ void SessionWrap::on_event(Napi::Env env, Napi::Function, SessionWrap* self, Eve
 
 // Calls a callback. An exception of its own becomes an uncaught one; an environment that is being terminated calls nothing.
 void SessionWrap::call(Napi::Env env, const char* name, const std::initializer_list<napi_value>& args) {
-  const Napi::Object callbacks = callbacks_.Value();
-  napi_value function;
-  if (napi_get_named_property(env, callbacks, name, &function) != napi_ok) return;
-  if (napi_call_function(env, callbacks, function, args.size(), args.begin(), nullptr) != napi_pending_exception) return;
-  napi_value error;
-  if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
+  call_method(env, callbacks_.Value(), name, args);
 }
 
 void SessionWrap::handle(Napi::Env env, const Event& event) {

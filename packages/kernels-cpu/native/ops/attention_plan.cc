@@ -19,10 +19,11 @@ struct Tile {
   int64_t cost(int32_t group) const { return int64_t{last_partition - first_partition + 1} * cost_of(num_query * group); }
 };
 
-Tile tile_of(const AttentionRow& row, int32_t index, int32_t size, int32_t window) {
+Tile tile_of(const AttentionRow& row, int32_t index, int32_t size, const AttentionShape& shape) {
   const int32_t query = index * size;
   const int32_t num_query = std::min(size, row.num_query - query);
-  return {query, num_query, first_visible(row.start + query, window) / kAttentionPartition, (row.start + query + num_query - 1) / kAttentionPartition};
+  const int32_t end = row.start + (shape.bidirectional ? row.num_query : query + num_query);
+  return {query, num_query, first_visible(row.start + query, shape.window) / kAttentionPartition, (end - 1) / kAttentionPartition};
 }
 
 }  // namespace
@@ -45,7 +46,7 @@ void plan_attention(const AttentionShape& shape, const AttentionRow* rows, int32
   items.clear();
   int64_t total = 0;
   for (int32_t r = 0; r < num_rows; r++) {
-    for (int32_t tile = 0; tile < num_tiles(rows[r]); tile++) total += heads * tile_of(rows[r], tile, size, shape.window).cost(group);
+    for (int32_t tile = 0; tile < num_tiles(rows[r]); tile++) total += heads * tile_of(rows[r], tile, size, shape).cost(group);
   }
   const auto is_large = [&](const Tile& tile) { return tile.cost(group) * kSharesPerThread * num_threads > total; };
 
@@ -54,7 +55,7 @@ void plan_attention(const AttentionShape& shape, const AttentionRow* rows, int32
   int64_t slots = 0;
   for (int32_t r = 0; r < num_rows; r++) {
     if (rows[r].num_query == 1) {
-      const Tile tile = tile_of(rows[r], 0, size, shape.window);
+      const Tile tile = tile_of(rows[r], 0, size, shape);
       const int64_t partitions = tile.last_partition - tile.first_partition + 1;
       const bool fits = slots + heads * partitions <= workspace.num_slots() && static_cast<int64_t>(split.size() + 1) * heads <= workspace.num_pairs();
       if (partitions > 1 && is_large(tile) && fits) {
@@ -65,7 +66,7 @@ void plan_attention(const AttentionShape& shape, const AttentionRow* rows, int32
     }
     // Last tiles first: they see most tokens.
     for (int32_t t = num_tiles(rows[r]) - 1; t >= 0; t--) {
-      const Tile tile = tile_of(rows[r], t, size, shape.window);
+      const Tile tile = tile_of(rows[r], t, size, shape);
       for (int32_t head = 0; head < heads; head++) {
         AttentionItem item{r, tile.query, tile.num_query, head, tile.first_partition, tile.last_partition};
         items.push_back(item);
@@ -76,7 +77,7 @@ void plan_attention(const AttentionShape& shape, const AttentionRow* rows, int32
   const auto length = static_cast<int32_t>(std::max<int64_t>(1, slots / (kSharesPerThread * num_threads)));
   int32_t slot = 0;
   for (size_t i = 0; i < split.size(); i++) {
-    const Tile tile = tile_of(rows[split[i]], 0, size, shape.window);
+    const Tile tile = tile_of(rows[split[i]], 0, size, shape);
     const int32_t partitions = tile.last_partition - tile.first_partition + 1;
     for (int32_t partition = tile.first_partition; partition <= tile.last_partition; partition += length) {
       for (int32_t head = 0; head < heads; head++) {

@@ -34,8 +34,9 @@ struct AttentionShape {
   int32_t num_heads;
   int32_t num_kv_heads;
   int32_t window;
+  bool bidirectional = false;
   bool operator==(const AttentionShape& other) const {
-    return num_heads == other.num_heads && num_kv_heads == other.num_kv_heads && window == other.window;
+    return num_heads == other.num_heads && num_kv_heads == other.num_kv_heads && window == other.window && bidirectional == other.bidirectional;
   }
 };
 

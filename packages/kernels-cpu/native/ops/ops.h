@@ -12,7 +12,8 @@
 namespace kvasir {
 
 enum class KvDtype : int32_t { f32 = 0, f16 = 1, bf16 = 2, i8 = 3 };
-enum class Activation : int32_t { silu = 0, gelu_tanh = 1, gelu = 2 };
+enum class Activation : int32_t { silu = 0, gelu_tanh = 1, gelu = 2, relu = 3 };
+enum class Pooling : int32_t { mean = 0, cls = 1, last = 2 };
 
 constexpr int kKvTile = 16;              // tokens a key tile; block sizes are multiples of it
 constexpr int kAttentionPartition = 256; // absolute token borders at which softmax state is merged
@@ -62,6 +63,7 @@ struct AttentionArgs {
   // Where split items leave their results (AttentionWorkspace in attention_plan.h); used by one op at a time.
   uint8_t* workspace = nullptr;
   int64_t workspace_pairs = 0;
+  bool bidirectional = false;  // a query sees all tokens of its row, which begins at position 0; no window then
 };
 
 struct AttentionItem;
@@ -104,6 +106,11 @@ struct OpKernels {
   void (*rope)(float* x, const float* cos, const float* sin, int64_t num_heads, int64_t head_dim, int64_t half);
   void (*gated_activation)(Activation kind, const float* gate, const float* up, int64_t n, float* out);
   void (*add)(const float* a, const float* b, int64_t n, float* out);
+  // out = (x - mean) / sqrt(variance + eps) * weight + bias. `out` may be `x`.
+  void (*layer_norm)(const float* x, const float* weight, const float* bias, float eps, int64_t width, float* out);
+  void (*activation)(Activation kind, const float* x, int64_t n, float* out);
+  // Mean (rows in order), first or last of num_rows >= 1 rows; `normalize` divides by the length, at least 1e-12.
+  void (*pool)(Pooling kind, const float* rows, int64_t stride, int64_t num_rows, int64_t width, bool normalize, float* out);
   void (*softcap)(float* x, int64_t n, float cap);
   // maxima[i] = largest of the logits [i * kVocabularyTile, (i + 1) * kVocabularyTile) below n; NaN counts as -inf, -0 as 0.
   void (*tile_maxima)(const float* logits, int64_t n, float* maxima);

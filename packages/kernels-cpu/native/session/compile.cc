@@ -35,10 +35,12 @@ class Compiler {
     if (op.input >= 0) op.input = current_[static_cast<size_t>(spec.input)];
     if (op.input2 >= 0) op.input2 = current_[static_cast<size_t>(spec.input2)];
     if (op.kind == OpKind::linear) return add_linear(op, spec.out);
-    if (op.kind == OpKind::paged_attention) return add_attention(op, spec.out);
+    if (op.kind == OpKind::bidirectional_attention) write_keys(op, spec);
+    if (op.kind == OpKind::paged_attention || op.kind == OpKind::bidirectional_attention) return add_attention(op, spec.out);
     const int32_t group = epilogue_group(op);
     if (op.kind == OpKind::embed) out_.is_embedding[static_cast<size_t>(op.weight)] = true;
-    if (op.kind == OpKind::rms_norm) use_vector(op.weight);
+    if (op.kind == OpKind::rms_norm || op.kind == OpKind::layer_norm) use_vector(op.weight);
+    if (op.kind == OpKind::layer_norm) use_vector(op.bias);
     if (op.kind == OpKind::rope || op.kind == OpKind::softcap) forget_prepared(op.input);
     if (spec.out >= 0) op.out = new_value(spec.out);
     if (group >= 0) {
@@ -60,7 +62,8 @@ class Compiler {
 
   // Group of the current linear phase whose columns hold everything that `op` reads of this phase; -1 when there is none.
   int32_t epilogue_group(const OpSpec& op) {
-    if (op.kind != OpKind::gated_activation && op.kind != OpKind::add && op.kind != OpKind::softcap) return -1;
+    const bool is_by_column = op.kind == OpKind::gated_activation || op.kind == OpKind::activation || op.kind == OpKind::add || op.kind == OpKind::softcap;
+    if (!is_by_column) return -1;
     if (out_.phases.empty() || out_.phases.back().kind != PhaseKind::linear) return -1;
     Phase& phase = out_.phases.back();
     if (phase.rows != out_.buffers[static_cast<size_t>(op.input)].rows) return -1;
@@ -116,6 +119,17 @@ class Compiler {
       if (phase.kind == PhaseKind::linear && phase.rows == rows) return i;
     }
     return -1;
+  }
+
+  // Keys and values of a bidirectional attention go through a cache, so that they lie as the kernel reads them.
+  void write_keys(OpSpec& op, const OpSpec& spec) {
+    OpSpec write;
+    write.kind = OpKind::kv_write;
+    write.input = spec.input2;
+    write.input2 = spec.input3;
+    write.layer = spec.layer;
+    add_op(write);
+    op.input2 = -1;
   }
 
   void add_attention(OpSpec op, int32_t out_value) {

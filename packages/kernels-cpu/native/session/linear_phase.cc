@@ -69,6 +69,8 @@ class StripRun {
           prepare_activation(row_op.form, run_.isa, values(op.input, block, row), block.count, at(op.out, block, row, offset));
         } else if (op.kind == OpKind::softcap) {
           run_.ops.softcap(values(op.input, block, row), block.count, op.cap);
+        } else if (op.kind == OpKind::activation) {
+          run_.ops.activation(op.activation, values(op.input, block, row), block.count, values(op.out, block, row));
         } else if (op.kind == OpKind::add) {
           run_.ops.add(values(op.input, block, row), values(op.input2, block, row), block.count, values(op.out, block, row));
         } else {

@@ -34,7 +34,7 @@ ModelRunner::ModelRunner(const SessionSpec& session, const ProgramSpec& program,
 
 size_t ModelRunner::work_bytes(const SessionSpec& session, const ProgramSpec& program, const CompiledProgram& compiled) {
   const OpKernels& ops = op_kernels(session.isa);
-  size_t bytes = sample_slot_scratch_bytes(ops, program.vocab_size);
+  size_t bytes = program.is_encoder ? 0 : sample_slot_scratch_bytes(ops, program.vocab_size);
   for (const Phase& phase : compiled.phases) {
     if (phase.kind != PhaseKind::attention) continue;
     const KvLayout& layout = compiled.kv_layouts[static_cast<size_t>(phase.attention.layer)];
@@ -55,7 +55,7 @@ void ModelRunner::add_attention_plan(size_t phase) {
   const OpSpec& op = compiled_.phases[phase].attention;
   const KvLayout& layout = compiled_.kv_layouts[static_cast<size_t>(op.layer)];
   const auto group = static_cast<size_t>(program_.kv_layers[static_cast<size_t>(op.layer)].group);
-  const AttentionShape shape{op.num_heads, layout.num_kv_heads, op.window};
+  const AttentionShape shape{op.num_heads, layout.num_kv_heads, op.window, program_.is_encoder};
   const auto same = [&](const AttentionPlan& plan) { return plan.group == group && plan.shape == shape; };
   const auto found = std::find_if(plans_.begin(), plans_.end(), same);
   plan_of_phase_[phase] = static_cast<size_t>(found - plans_.begin());
@@ -159,7 +159,8 @@ void ModelRunner::run_row_op(const RowOp& row_op, int64_t row, uint8_t* arena, c
   switch (op.kind) {
     case OpKind::embed: {
       float* out = at(op.out);
-      weights_.embedding_row(op.weight, tokens_[static_cast<size_t>(row)].id, out);
+      const Token& token = tokens_[static_cast<size_t>(row)];
+      weights_.embedding_row(op.weight, op.index == EmbedIndex::token ? token.id : op.index == EmbedIndex::position ? token.position : 0, out);
       if (op.scale != 1.0f) {
         for (int64_t i = 0; i < width(op.out); i++) out[i] *= op.scale;
       }
@@ -185,9 +186,19 @@ void ModelRunner::run_row_op(const RowOp& row_op, int64_t row, uint8_t* arena, c
       std::memcpy(at(op.out), row_of(op.input, token, arena, scratch), static_cast<size_t>(width(op.out)) * 4);
       return;
     }
+    case OpKind::layer_norm:
+      return ops_.layer_norm(at(op.input), weights_.vector(op.weight), weights_.vector(op.bias), op.eps, width(op.input), at(op.out));
+    case OpKind::activation: return ops_.activation(op.activation, at(op.input), width(op.out), at(op.out));
+    case OpKind::pool: {
+      const int64_t first = output_token_[static_cast<size_t>(row)];
+      const int64_t count = rows_[static_cast<size_t>(tokens_[static_cast<size_t>(first)].row)]->num_tokens();
+      const int64_t stride = compiled_.buffers[static_cast<size_t>(op.input)].row_bytes / 4;
+      return ops_.pool(op.pooling, row_of(op.input, first, arena, scratch), stride, count, width(op.input), op.normalize, at(op.out));
+    }
     case OpKind::softcap: return ops_.softcap(at(op.input), width(op.input), op.cap);
     case OpKind::linear:
-    case OpKind::paged_attention: return;  // phases of their own
+    case OpKind::paged_attention:
+    case OpKind::bidirectional_attention: return;  // phases of their own
   }
 }
 
@@ -201,6 +212,7 @@ AttentionArgs ModelRunner::attention_args(const OpSpec& op, const AttentionPlan&
   args.scale = op.scale;
   args.softcap = op.cap;
   args.window = op.window;
+  args.bidirectional = program_.is_encoder;
   args.query = rows_of(op.input, arena);
   args.query_stride = compiled_.buffers[static_cast<size_t>(op.input)].row_bytes / 4;
   args.out = rows_of(op.out, arena);

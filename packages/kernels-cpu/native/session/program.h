@@ -50,16 +50,21 @@ struct KvGroupSpec {
 };
 
 enum class OpKind : int32_t {
-  embed = 0, rms_norm, linear, rope, kv_write, paged_attention, gated_activation, add, gather_outputs, softcap
+  embed = 0, rms_norm, linear, rope, kv_write, paged_attention, gated_activation, add, gather_outputs, softcap,
+  layer_norm, activation, bidirectional_attention, pool
 };
-constexpr int kNumOpKinds = 10;
+constexpr int kNumOpKinds = 14;
 const char* op_kind_name(OpKind kind);
+
+// What picks the row of an embedding.
+enum class EmbedIndex : int32_t { token = 0, position = 1, token_type = 2 };
 
 // One op; which fields mean something depends on its kind.
 struct OpSpec {
   OpKind kind = OpKind::add;
-  int32_t input = -1;   // rmsNorm, linear, gatherOutputs: input; rope, softcap: value; kvWrite: key; attention: query; gated: gate; add: a
-  int32_t input2 = -1;  // kvWrite: value; gated: up; add: b
+  int32_t input = -1;   // norms, linear, activation, pool, gatherOutputs: input; rope, softcap: value; kvWrite: key; attention: query; gated: gate; add: a
+  int32_t input2 = -1;  // kvWrite: value; gated: up; add: b; bidirectional attention: key
+  int32_t input3 = -1;  // bidirectional attention: value
   int32_t out = -1;
   int32_t weight = -1;
   int32_t bias = -1;
@@ -74,9 +79,13 @@ struct OpSpec {
   float cap = 0;          // softcap, attention (0: none)
   int32_t window = 0;     // attention: tokens that a query sees (0: all)
   Activation activation = Activation::silu;
+  EmbedIndex index = EmbedIndex::token;
+  Pooling pooling = Pooling::mean;
+  bool normalize = false;  // pool
 };
 
 struct ProgramSpec {
+  bool is_encoder = false;
   int32_t vocab_size = 0;
   int32_t hidden_size = 0;
   int32_t max_positions = 0;
@@ -87,7 +96,7 @@ struct ProgramSpec {
   std::vector<KvLayerSpec> kv_layers;
   std::vector<KvGroupSpec> kv_groups;
   std::vector<OpSpec> ops;
-  int32_t logits = -1;
+  int32_t logits = -1;  // of an encoder: the vectors
 };
 
 struct SessionSpec {
@@ -114,6 +123,10 @@ struct SessionSpec {
   int32_t max_rows() const { return max_slots < max_tokens ? max_slots : max_tokens; }
   int32_t max_table_entries() const { return (max_model_len + block_size - 1) / block_size; }
 };
+
+// Reads what src/native/describe-encoder.ts writes: a session of one encoder whose keys and values live for a batch. Blocks are key tiles,
+// a slot is a sequence, and there is one output for each.
+SessionSpec read_encoder_spec(const double* numbers, int64_t count, const std::vector<std::string>& strings);
 
 // Reads the arena that src/native/describe-session.ts writes; throws ERR_INVALID_PROGRAM or ERR_INVALID_ARGUMENT naming the field.
 SessionSpec read_session_spec(const double* numbers, int64_t count, const std::vector<std::string>& strings);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -7,7 +8,7 @@
 namespace kvasir {
 namespace {
 
-constexpr double kFormat = 2;
+constexpr double kFormat = 3;
 constexpr int64_t kMaxWidth = int64_t{1} << 24;
 constexpr int64_t kMaxList = int64_t{1} << 20;
 constexpr int64_t kMaxBytes = int64_t{1} << 50;
@@ -83,6 +84,7 @@ OpSpec read_op(Reader& in, const ProgramSpec& p) {
       op.weight = weight("weight");
       op.out = value("out");
       op.scale = static_cast<float>(in.number("scale"));
+      op.index = static_cast<EmbedIndex>(in.integer("index", 0, 2));
       break;
     case OpKind::rms_norm:
       op.input = value("input");
@@ -119,7 +121,7 @@ OpSpec read_op(Reader& in, const ProgramSpec& p) {
       op.window = in.count("window", 0, 1 << 30);
       break;
     case OpKind::gated_activation:
-      op.activation = static_cast<Activation>(in.integer("activation", 0, 2));
+      op.activation = static_cast<Activation>(in.integer("activation", 0, 3));
       op.input = value("gate");
       op.input2 = value("up");
       op.out = value("out");
@@ -136,6 +138,32 @@ OpSpec read_op(Reader& in, const ProgramSpec& p) {
     case OpKind::softcap:
       op.input = value("value");
       op.cap = static_cast<float>(in.number("cap"));
+      break;
+    case OpKind::layer_norm:
+      op.input = value("input");
+      op.weight = weight("weight");
+      op.bias = weight("bias");
+      op.out = value("out");
+      op.eps = static_cast<float>(in.number("eps"));
+      break;
+    case OpKind::activation:
+      op.activation = static_cast<Activation>(in.integer("activation", 0, 3));
+      op.input = value("input");
+      op.out = value("out");
+      break;
+    case OpKind::bidirectional_attention:
+      op.input = value("query");
+      op.input2 = value("key");
+      op.input3 = value("value");
+      op.out = value("out");
+      op.num_heads = in.count("numHeads", 1, 1 << 12);
+      op.scale = static_cast<float>(in.number("scale"));
+      break;
+    case OpKind::pool:
+      op.pooling = static_cast<Pooling>(in.integer("kind", 0, 2));
+      op.normalize = in.integer("normalize", 0, 1) != 0;
+      op.input = value("input");
+      op.out = value("out");
       break;
   }
   return op;
@@ -163,7 +191,8 @@ void check_op(const ProgramSpec& p, size_t position) {
     case OpKind::embed: {
       const WeightSpec& weight = p.weights[static_cast<size_t>(op.weight)];
       equal("rank of its weight", static_cast<int64_t>(weight.shape.size()), 2);
-      equal("rows of its weight", weight.shape[0], p.vocab_size);
+      if (op.index == EmbedIndex::token) equal("rows of its weight", weight.shape[0], p.vocab_size);
+      if (op.index == EmbedIndex::position) expect(weight.shape[0] >= p.max_positions, "rows of its weight", weight.shape[0], p.max_positions);
       equal("width of its weight", weight.shape[1], width(op.out));
       equal("rope order of its weight", weight.interleaved_rope_head_dim, 0);
       equal("row kind of its output", rows(op.out), static_cast<int64_t>(Rows::tokens));
@@ -228,6 +257,31 @@ void check_op(const ProgramSpec& p, size_t position) {
       equal("row kind of its output", rows(op.out), static_cast<int64_t>(Rows::outputs));
       break;
     case OpKind::softcap: positive("cap", op.cap); break;
+    case OpKind::layer_norm:
+      equal("width of its output", width(op.out), width(op.input));
+      equal("row kind of its output", rows(op.out), rows(op.input));
+      vector_of(op.weight, width(op.input), "size of its weight");
+      vector_of(op.bias, width(op.input), "size of its bias");
+      KVASIR_CHECK(op.eps >= 0, "ERR_INVALID_PROGRAM", "ops[", position, "] (layerNorm): eps is ", op.eps, ", expected 0 or more");
+      break;
+    case OpKind::activation:
+      equal("width of its output", width(op.out), width(op.input));
+      equal("row kind of its output", rows(op.out), rows(op.input));
+      break;
+    case OpKind::bidirectional_attention:
+      equal("width of its query modulo numHeads", width(op.input) % op.num_heads, 0);
+      expect(width(op.input) / op.num_heads <= 1 << 12, "width of its heads", width(op.input) / op.num_heads, 1 << 12);
+      for (const int32_t id : {op.input, op.input2, op.input3, op.out}) {
+        equal("width of a value", width(id), width(op.input));
+        equal("row kind of a value", rows(id), static_cast<int64_t>(Rows::tokens));
+      }
+      expect(op.out != op.input && op.out != op.input2 && op.out != op.input3, "its output", op.out, -1);
+      break;
+    case OpKind::pool:
+      equal("width of its output", width(op.out), width(op.input));
+      equal("row kind of its input", rows(op.input), static_cast<int64_t>(Rows::tokens));
+      equal("row kind of its output", rows(op.out), static_cast<int64_t>(Rows::outputs));
+      break;
   }
 }
 
@@ -244,11 +298,44 @@ void check_flow(const ProgramSpec& p) {
     const OpSpec& op = p.ops[position];
     read(op.input, position);
     read(op.input2, position);
+    read(op.input3, position);
     if (op.out >= 0) written[static_cast<size_t>(op.out)] = true;
   }
   const ValueSpec& logits = p.values[static_cast<size_t>(p.logits)];
+  if (p.is_encoder) {
+    KVASIR_CHECK(written[static_cast<size_t>(p.logits)] && logits.rows == Rows::outputs, "ERR_INVALID_PROGRAM", "output is value ", p.logits,
+                 ", expected a written value of outputs");
+    return;
+  }
   KVASIR_CHECK(written[static_cast<size_t>(p.logits)] && logits.rows == Rows::outputs && logits.width == p.vocab_size, "ERR_INVALID_PROGRAM",
                "logits is value ", p.logits, " of width ", logits.width, ", expected a written value of outputs, ", p.vocab_size, " wide");
+}
+
+// An encoder's keys and values lie in a cache of one layer, which each of its attentions fills anew; those of other heads have a layer more.
+void place_bidirectional(ProgramSpec& p) {
+  for (OpSpec& op : p.ops) {
+    if (op.kind != OpKind::bidirectional_attention) continue;
+    const auto head_dim = static_cast<int32_t>(p.values[static_cast<size_t>(op.input)].width / op.num_heads);
+    for (size_t i = 0; i < p.kv_layers.size(); i++) {
+      if (p.kv_layers[i].num_kv_heads == op.num_heads && p.kv_layers[i].head_dim == head_dim) op.layer = static_cast<int32_t>(i);
+    }
+    if (op.layer >= 0) continue;
+    op.layer = static_cast<int32_t>(p.kv_layers.size());
+    p.kv_layers.push_back({op.num_heads, head_dim, 0});
+  }
+  p.kv_groups.resize(1);
+  for (size_t i = 0; i < p.kv_layers.size(); i++) p.kv_groups[0].layers.push_back(static_cast<int32_t>(i));
+}
+
+// Each kind has ops that it alone may have: nothing of an encoder is kept, and nothing of a decoder sees what comes later.
+void check_kind(const ProgramSpec& p) {
+  for (size_t i = 0; i < p.ops.size(); i++) {
+    const OpKind kind = p.ops[i].kind;
+    const bool is_encoders = kind == OpKind::bidirectional_attention || kind == OpKind::pool || p.ops[i].index == EmbedIndex::token_type;
+    const bool is_decoders = kind == OpKind::rope || kind == OpKind::kv_write || kind == OpKind::paged_attention || kind == OpKind::gather_outputs;
+    KVASIR_CHECK(p.is_encoder ? !is_decoders : !is_encoders, "ERR_INVALID_PROGRAM", "ops[", i, "] (", op_kind_name(kind), ") has no place in ",
+                 p.is_encoder ? "an encoder" : "a decoder");
+  }
 }
 
 void read_kv(Reader& in, ProgramSpec& p) {
@@ -284,6 +371,7 @@ void read_kv(Reader& in, ProgramSpec& p) {
 
 ProgramSpec read_program(Reader& in) {
   ProgramSpec p;
+  p.is_encoder = in.integer("kind", 0, 1) == 1;
   p.vocab_size = in.count("vocabSize", 1, kMaxWidth);
   p.hidden_size = in.count("hiddenSize", 1, kMaxWidth);
   p.max_positions = in.count("maxPositions", 1, 1 << 30);
@@ -332,8 +420,10 @@ ProgramSpec read_program(Reader& in) {
     p.ops.push_back(read_op(in, p));
   }
   in.leave();
-  p.logits = in.index("logits", num_values);
+  p.logits = in.index(p.is_encoder ? "output" : "logits", num_values);
+  check_kind(p);
   check_flow(p);
+  if (p.is_encoder) place_bidirectional(p);
   return p;
 }
 
@@ -341,8 +431,33 @@ ProgramSpec read_program(Reader& in) {
 
 const char* op_kind_name(OpKind kind) {
   static const char* const names[kNumOpKinds] = {"embed",          "rmsNorm",         "linear", "rope",          "kvWrite",
-                                                 "pagedAttention", "gatedActivation", "add",    "gatherOutputs", "softcap"};
+                                                 "pagedAttention", "gatedActivation", "add",    "gatherOutputs", "softcap",
+                                                 "layerNorm",      "activation",      "bidirectionalAttention", "pool"};
   return names[static_cast<int>(kind)];
+}
+
+SessionSpec read_encoder_spec(const double* numbers, int64_t count, const std::vector<std::string>& strings) {
+  Reader in(numbers, count, strings);
+  KVASIR_CHECK(in.number("format") == kFormat, "ERR_INVALID_PROGRAM", "the description has another format: JavaScript and addon differ in version, rebuild");
+  SessionSpec spec;
+  spec.mode = static_cast<NumericMode>(in.integer("mode", 0, 1));
+  spec.max_tokens = in.count("maxTokensPerBatch", 1, 1 << 20);
+  spec.max_outputs = spec.max_slots = in.count("maxSequencesPerBatch", 1, 1 << 20);
+  spec.num_threads = in.count("numThreads", 1, 1024);
+  spec.isa = static_cast<Isa>(in.integer("isa", 0, kNumIsas - 1));
+  spec.has_bf16 = in.integer("hasBf16", 0, 1) != 0;
+  spec.spread_threads = in.integer("spreadThreads", 0, 1) != 0;
+  spec.programs.push_back(read_program(in));
+  const ProgramSpec& program = spec.programs.back();
+  KVASIR_CHECK(program.is_encoder, "ERR_INVALID_PROGRAM", "the program is a decoder, expected an encoder");
+  // Each sequence begins a block of its own. Block 0 is nobody's, as everywhere.
+  spec.kv_dtype = KvDtype::f32;
+  spec.block_size = kKvTile;
+  spec.num_blocks = 1 + spec.max_tokens / kKvTile + spec.max_rows();
+  spec.max_model_len = std::min(program.max_positions, spec.max_tokens);
+  spec.max_in_flight = 1;
+  in.finish();
+  return spec;
 }
 
 SessionSpec read_session_spec(const double* numbers, int64_t count, const std::vector<std::string>& strings) {
@@ -372,6 +487,7 @@ SessionSpec read_session_spec(const double* numbers, int64_t count, const std::v
   const int32_t num_programs = in.count("programs.length", 1, 16);
   for (int32_t i = 0; i < num_programs; i++) {
     spec.programs.push_back(read_program(in));
+    KVASIR_CHECK(!spec.programs.back().is_encoder, "ERR_INVALID_PROGRAM", "programs[", i, "] is an encoder, expected a decoder");
     KVASIR_CHECK(spec.max_model_len <= spec.programs.back().max_positions, "ERR_INVALID_ARGUMENT", "maxModelLen is ", spec.max_model_len,
                  ", the model was made for ", spec.programs.back().max_positions, " positions");
   }

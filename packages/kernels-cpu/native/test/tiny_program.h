@@ -97,7 +97,7 @@ struct TinyProgram {
   void describe(int num_threads, int isa) {
     const int embedding = matrix("embedding", head_.vocab, kHidden);
     int x = value(kHidden);
-    op(OpKind::embed, {double(embedding), double(x), 1});
+    op(OpKind::embed, {double(embedding), double(x), 1, 0});
     for (int layer = 0; layer < kLayers; layer++) {
       const int h = norm("norm", x, kHidden);
       const int q = linear("q", h, kHeads * kHeadDim, kHidden), k = linear("k", h, kKvHeads * kHeadDim, kHidden), v = linear("v", h, kKvHeads * kHeadDim, kHidden);
@@ -119,10 +119,10 @@ struct TinyProgram {
     if (head_.cap != 0) op(OpKind::softcap, {double(logits), head_.cap});
     std::fclose(file_);
 
-    put({2, 0, 0, kBlockSize, kNumBlocks, kMaxSlots, kMaxLength, kMaxTokens, kMaxOutputs, kMaxTop, 1, double(num_threads), double(isa), 0, 0, 0});
+    put({3, 0, 0, kBlockSize, kNumBlocks, kMaxSlots, kMaxLength, kMaxTokens, kMaxOutputs, kMaxTop, 1, double(num_threads), double(isa), 0, 0, 0});
     put({kHostBlocks, 1, 0});  // in memory; one EOS id
     texts.push_back("");
-    put({1, double(head_.vocab), kHidden, 4096, 1, double(offset_)});
+    put({1, 0, double(head_.vocab), kHidden, 4096, 1, double(offset_)});
     texts.push_back(path);
     texts.insert(texts.end(), texts_.begin(), texts_.end());
     const auto list = [&](int count, const std::vector<double>& values) {

@@ -3,8 +3,10 @@ import type { CpuIsa } from '../addon.js';
 import { SessionWriter } from './session-writer.js';
 import { writeProgram } from './write-program.js';
 
-const FORMAT = 2;
-const ISAS: readonly CpuIsa[] = ['scalar', 'avx2', 'avx512', 'neon', 'neon-dotprod'];
+/** Of every description; counts up with native/session/read_program.cc. */
+export const DESCRIPTION_FORMAT = 3;
+/** Paths by their number in native code. */
+export const ISAS: readonly CpuIsa[] = ['scalar', 'avx2', 'avx512', 'neon', 'neon-dotprod'];
 
 /** What the backend adds to the options of a session. */
 export interface NativeChoice {
@@ -29,7 +31,7 @@ export function describeSession(
   choice: NativeChoice,
 ): { readonly numbers: Float64Array; readonly texts: readonly string[] } {
   const out = new SessionWriter();
-  out.number('format', FORMAT);
+  out.number('format', DESCRIPTION_FORMAT);
   out.integer('mode', options.mode === 'float32' ? 1 : 0, 0, 1);
   out.integer('kvCacheDtype', ['float32', 'float16', 'bfloat16', 'int8'].indexOf(choice.kvCacheDtype), 0, 3);
   out.integer('blockSize', options.blockSize, 1, 2 ** 16);

@@ -1,4 +1,4 @@
-import type { GatedActivationOp, RopeTable } from '@kvasir/interfaces';
+import type { Activation, RopeTable } from '@kvasir/interfaces';
 import type { LoadedWeight } from './load-weights.js';
 
 /** `out[n] = sum_k input[k] * weight[n, k] + bias[n]`. */
@@ -31,6 +31,20 @@ export function rmsNorm(
   }
 }
 
+/** `out = (input - mean) / sqrt(variance + eps) * weight + bias`. */
+export function layerNorm(
+  input: Float64Array,
+  weight: Float64Array,
+  bias: Float64Array,
+  eps: number,
+  out: Float64Array,
+): void {
+  const mean = input.reduce((sum, x) => sum + x, 0) / input.length;
+  const variance = input.reduce((sum, x) => sum + (x - mean) ** 2, 0) / input.length;
+  const scale = 1 / Math.sqrt(variance + eps);
+  for (let i = 0; i < input.length; i++) out[i] = (input[i]! - mean) * scale * weight[i]! + bias[i]!;
+}
+
 /** Rotates each head in place; element `i` pairs with `i + rotaryDim / 2`. */
 export function rope(value: Float64Array, table: RopeTable, headDim: number, position: number): void {
   const half = table.inverseFrequencies.length;
@@ -52,8 +66,8 @@ export function softcap(x: number, cap: number): number {
   return cap * Math.tanh(x / cap);
 }
 
-/** The gate's nonlinearity. */
-export function activate(activation: GatedActivationOp['activation'], x: number): number {
+/** A nonlinearity. */
+export function activate(activation: Activation, x: number): number {
   switch (activation) {
     case 'silu':
       return x / (1 + Math.exp(-x));
@@ -61,6 +75,8 @@ export function activate(activation: GatedActivationOp['activation'], x: number)
       return 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
     case 'gelu':
       return 0.5 * x * (1 + erf(x / Math.SQRT2));
+    case 'relu':
+      return Math.max(x, 0);
   }
 }
 

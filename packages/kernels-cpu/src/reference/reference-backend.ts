@@ -3,6 +3,7 @@ import {
   type DecoderProgram,
   type DeviceInfo,
   type EncoderOptions,
+  type EncoderPlan,
   InvalidArgumentError,
   type SessionOptions,
   type SessionPlan,
@@ -14,6 +15,7 @@ import { type DecodeWeight, decodeDense } from './decode-weight.js';
 import { checkOps } from './interpreter.js';
 import { type LoadedWeight, loadWeights } from './load-weights.js';
 import { kvWidth } from './paged-kv.js';
+import { checkEncoderOps, ReferenceEncoder } from './reference-encoder.js';
 import { ReferenceSession } from './reference-session.js';
 
 /** What {@link createReferenceBackend} may be told. */
@@ -40,8 +42,15 @@ export function createReferenceBackend(options: ReferenceBackendOptions = {}): B
     specificationVersion: 1,
     deviceInfo,
     planSession,
-    planEncoder: refuseEncoder,
-    openEncoder: async (options) => refuseEncoder(options),
+    planEncoder,
+    openEncoder: async (encoder, control = {}) => {
+      const plan = planEncoder(encoder);
+      control.signal?.throwIfAborted();
+      const weights = await loadWeights(encoder.program, decode);
+      control.onProgress?.({ loadedBytes: 1, totalBytes: 1 });
+      const info = { numericsId: `reference-${encoder.program.name}`, device: deviceInfo, plan };
+      return new ReferenceEncoder(info, encoder, weights);
+    },
     openSession: async (session, control = {}) => {
       const plan = planSession(session);
       const weights = new Map<DecoderProgram, readonly LoadedWeight[]>();
@@ -60,8 +69,14 @@ export function createReferenceBackend(options: ReferenceBackendOptions = {}): B
   };
 }
 
-function refuseEncoder({ program }: EncoderOptions): never {
-  throw new UnsupportedError('encoder', `program '${program.name}' is an encoder: this backend runs decoders`);
+function planEncoder({ program, maxTokensPerBatch, maxSequencesPerBatch }: EncoderOptions): EncoderPlan {
+  checkEncoderOps(program);
+  const rows = { tokens: maxTokensPerBatch, outputs: maxSequencesPerBatch };
+  return {
+    weightBytes: 8 * program.weights.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0),
+    mappedBytes: 0,
+    scratchBytes: 8 * program.values.reduce((sum, value) => sum + value.width * rows[value.rows], 0),
+  };
 }
 
 function planSession(options: SessionOptions): SessionPlan {

@@ -320,7 +320,8 @@ static void start_lines(const AttentionArgs& args, const AttentionItem& item, co
   for (int32_t line = 0; line < num_lines; line++) {
     const int32_t query = item.query + line / group;
     const int32_t position = row.start + query;
-    s.lines[line] = {first_visible(position, args.window), position + 1, {kNegativeInfinity, 0.0f}, {}};
+    const int32_t end = args.bidirectional ? row.start + row.num_query : position + 1;
+    s.lines[line] = {first_visible(position, args.window), end, {kNegativeInfinity, 0.0f}, {}};
     const float* q = args.query + (row.token + query) * args.query_stride + (item.kv_head * group + line % group) * dim;
     for_vectors(dim, [&](int64_t i, int lanes) { store(s.query + line * s.dim + i, mul(load_lanes(q + i, lanes), set1(args.scale))); });
     for (int64_t d = 0; d < s.dim; d += 16) store(s.out + line * s.dim + d, zero());

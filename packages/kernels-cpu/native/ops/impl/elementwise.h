@@ -56,6 +56,8 @@ static inline F32x16 gelu_erf(F32x16 x) {
   return mul(x, select(less(x, zero()), tail, sub(set1(1.0f), tail)));
 }
 
+static inline F32x16 relu(F32x16 x) { return max(x, zero()); }
+
 template <F32x16 (*activate)(F32x16)>
 static void gate(const float* gate, const float* up, int64_t n, float* out) {
   for_vectors(n, [&](int64_t i, int lanes) {
@@ -68,6 +70,7 @@ static void gated_activation(Activation kind, const float* gate_values, const fl
     case Activation::silu: return gate<silu>(gate_values, up, n, out);
     case Activation::gelu_tanh: return gate<gelu_tanh>(gate_values, up, n, out);
     case Activation::gelu: return gate<gelu_erf>(gate_values, up, n, out);
+    case Activation::relu: return gate<relu>(gate_values, up, n, out);
   }
 }
 

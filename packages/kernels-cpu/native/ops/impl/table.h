@@ -4,6 +4,7 @@
 #include "../select.h"
 #include "math.h"
 #include "elementwise.h"
+#include "encoder.h"
 #include "kv_cache.h"
 #include "attention.h"
 #include "noise.h"
@@ -23,6 +24,9 @@ const OpKernels table = {
     rope,
     gated_activation,
     add_rows,
+    layer_norm,
+    activation,
+    pool,
     softcap,
     tile_maxima,
     kv_write,
