@@ -22,6 +22,7 @@ const SECTIONS = [
     lacks: findCrossTools().missing,
   },
   { title: 'Packed packages and examples', args: ['run', '@kvasir/tools:test:pack'], hasCases: true },
+  { title: 'Real clients', args: ['run', '@kvasir/clients:test:clients'], hasCases: true },
   { title: 'API docs', args: ['run', '@kvasir/tools:docs'] },
 ];
 
@@ -53,6 +54,8 @@ for (const { name, numPassed, numFailed, numSkipped } of results) {
   const counts = `${numPassed} passed, ${numFailed} failed`;
   console.log(`   ${name.padEnd(16)} ${numSkipped > 0 ? `${counts}, ${numSkipped} skipped` : counts}`);
 }
+const clients = results.find(({ name }) => name === 'clients');
+for (const title of clients?.skipped ?? []) console.log(`   SKIPPED: ${title}, for their registry cannot be reached`);
 if (failures.length > 0) console.log(`   Failed: ${failures.join('; ')}`);
 
 const sum = (count) => results.reduce((total, each) => total + each[count], 0);

@@ -24,6 +24,9 @@ export function countCases(name, report) {
     numPassed: report.numPassedTests,
     numFailed: report.numFailedTests + numUnloadable,
     numSkipped: report.numPendingTests + report.numTodoTests,
+    skipped: report.testResults.flatMap(({ assertionResults }) =>
+      assertionResults.filter(({ status }) => status === 'skipped' || status === 'pending').map(({ title }) => title),
+    ),
   };
 }
 
@@ -35,6 +38,7 @@ function testedDirectories(root) {
   return [
     ...packages,
     { name: 'tools', directory: join(root, 'tools') },
+    { name: 'clients', directory: join(root, 'clients') },
     { name: 'packed packages', directory: join(root, 'tools', 'pack-test') },
   ];
 }

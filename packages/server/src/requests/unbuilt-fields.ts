@@ -44,7 +44,7 @@ export const UNBUILT_CHAT = {
   parallel_tool_calls: flag({ description: 'Without effect: there are no tools to call.' }),
   prediction: never(),
   prompt_cache_options: onlyEmptyObject(),
-  prompt_cache_retention: never(),
+  prompt_cache_retention: only('in_memory'),
   reasoning_effort: only('none'),
   service_tier: only('auto', 'default'),
   tool_choice: only('none', 'auto'),
