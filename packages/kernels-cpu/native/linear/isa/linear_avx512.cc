@@ -264,7 +264,7 @@ __attribute__((noinline)) void integer_tile(const StripCall& c, int panel, int64
       __m512i dot[R][P];
       __m512 scale[P];
       if constexpr (C == Codec::u6_super) {
-        for (int half = 0; half < 2; ++half) {
+        const auto add_half = [&](int half) __attribute__((always_inline)) {
           start<C, R, P>(dot, a, stride, half == 1);
           dot_group<C, R, P>(codes, high, a, stride, 2 * half, 2 * half + 2, dot);
 #pragma GCC unroll 8
@@ -273,6 +273,13 @@ __attribute__((noinline)) void integer_tile(const StripCall& c, int panel, int64
             scale[p] = _mm512_mul_ps(load_f16x16(header + p * T.header_bytes), _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(s)));
           }
           add_scaled<R, P>(sums, dot, scale, a, stride);
+        };
+        // Both halves in a row let narrow tiles of many rows overlap them; wide ones have enough to do, and fewer instructions to fetch.
+        if constexpr (P < 4) {
+          add_half(0);
+          add_half(1);
+        } else {
+          for (int half = 0; half < 2; ++half) add_half(half);
         }
       } else {
         start<C, R, P>(dot, a, stride, false);
@@ -320,11 +327,13 @@ void integer_rows(const StripCall& c, int64_t row, Pace pace) {
   if (panel < c.num_panels) integer_tile<C, R, 1>(c, panel, row, pace);
 }
 
-// Splits the rows into as few tiles as possible, of nearly equal size.
+// Splits the rows into as few tiles as possible, of nearly equal size. Where unpacking or reading the codes costs more than sums that do not
+// all stay in registers, eight rows are one tile; more rows than that are better off in tiles of six.
 template <Codec C>
 void integer_kernel(const StripCall& c) {
   constexpr int64_t kMaxRows = 6;
-  const int64_t tiles = (c.rows + kMaxRows - 1) / kMaxRows;
+  constexpr int64_t kOneTile = C == Codec::u4_zero || C == Codec::u4_min ? kMaxRows : 8;
+  const int64_t tiles = c.rows <= kOneTile ? 1 : (c.rows + kMaxRows - 1) / kMaxRows;
   int64_t row = 0;
   for (int64_t tile = 0; tile < tiles; ++tile) {
     const int64_t rows = (c.rows - row + tiles - tile - 1) / (tiles - tile);
@@ -335,7 +344,9 @@ void integer_kernel(const StripCall& c) {
       case 3: integer_rows<C, 3>(c, row, pace); break;
       case 4: integer_rows<C, 4>(c, row, pace); break;
       case 5: integer_rows<C, 5>(c, row, pace); break;
-      default: integer_rows<C, 6>(c, row, pace); break;
+      case 6: integer_rows<C, 6>(c, row, pace); break;
+      default:
+        if constexpr (kOneTile == 8) rows == 7 ? integer_rows<C, 7>(c, row, pace) : integer_rows<C, 8>(c, row, pace);
     }
     row += rows;
   }
