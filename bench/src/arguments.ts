@@ -51,7 +51,7 @@ export interface BenchArguments {
 /** Engines that Kvasir is measured against. */
 type PeerName = 'llama.cpp' | 'vllm';
 
-const KV_DTYPES: readonly KvCacheDtype[] = ['auto', 'float32', 'float16', 'bfloat16'];
+const KV_DTYPES: readonly KvCacheDtype[] = ['auto', 'float32', 'float16', 'bfloat16', 'int8'];
 
 const PEERS: readonly string[] = ['llama.cpp', 'vllm'];
 

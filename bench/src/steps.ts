@@ -47,11 +47,12 @@ async function measureModel(args: BenchArguments, model: string): Promise<StepRe
   );
   const settings = { threads: args.threads, maxContext: args.maxContext, maxBatch: Math.max(...batches) };
   const kvCacheDtype = args.kvCacheDtypes[0] ?? 'auto';
+  const maxInFlight = args.maxInFlight[0] ?? 1;
   const engine = await KvasirEngine.open(await locateModel(model), {
     ...settings,
-    maxInFlight: 1,
+    maxInFlight,
     kvCacheDtype,
-    traceOps: true,
+    traceOps: maxInFlight === 1,
   });
   try {
     const results: StepResult[] = [];

@@ -64,7 +64,7 @@ async function write(
   console.log(`\nwrote ${file}`);
   if (name !== 'batch') return;
   for (const model of new Set(results.map((result) => result.model))) {
-    const svg = drawBatch(model, results);
+    const svg = drawBatch(model, results, threads);
     if (svg !== undefined) console.log(`wrote ${writeDrawing(`${args.resultName}-${model}`, svg)}`);
   }
 }

@@ -37,7 +37,7 @@ async function main(): Promise<void> {
     kvCacheDtype,
     enablePrefixCaching: false,
   });
-  const watch = new StepWatch(llm, session as CpuSession);
+  const watch = new StepWatch(llm, session as CpuSession, traceOps ?? false);
   answer({ version: `workspace (${llm.device.kernelPath}, ${threads} threads)` });
   for await (const line of createInterface({ input: process.stdin })) {
     const { work, round } = JSON.parse(line) as { work: OfflineWork; round: number };

@@ -14,17 +14,19 @@ export interface StepTimes {
   readonly ops: Readonly<Record<string, number>>;
 }
 
-/** Follows the steps of one engine that has one step in flight. */
+/** Follows the steps of one engine. Ops can be traced only with one step in flight: a trace is read between steps. */
 export class StepWatch {
   readonly #session: CpuSession;
+  readonly #tracesOps: boolean;
   #state: 'off' | 'starting' | 'on' = 'off';
   #numSteps = 0;
   #computeMs = 0;
   #startedAt = 0;
   #endedAt = 0;
 
-  constructor(llm: LLM, session: CpuSession) {
+  constructor(llm: LLM, session: CpuSession, tracesOps: boolean) {
     this.#session = session;
+    this.#tracesOps = tracesOps;
     llm.engine.observe({ onStep: ({ computeMs }) => this.#onStep(computeMs) });
   }
 
@@ -39,7 +41,8 @@ export class StepWatch {
     const numSteps = Math.max(1, this.#numSteps);
     const wallMs = (this.#endedAt - this.#startedAt) / numSteps;
     const computeMs = this.#computeMs / numSteps;
-    const ops = this.#session.trace().map(({ label, micros }) => [label, micros / 1000 / numSteps] as const);
+    const entries = this.#tracesOps ? this.#session.trace() : [];
+    const ops = entries.map(({ label, micros }) => [label, micros / 1000 / numSteps] as const);
     return { numSteps: this.#numSteps, wallMs, computeMs, betweenMs: wallMs - computeMs, ops: Object.fromEntries(ops) };
   }
 
@@ -47,7 +50,7 @@ export class StepWatch {
   #onStep(computeMs: number): void {
     const now = performance.now();
     if (this.#state === 'starting') {
-      this.#session.trace();
+      if (this.#tracesOps) this.#session.trace();
       this.#numSteps = 0;
       this.#computeMs = 0;
       this.#startedAt = now;
