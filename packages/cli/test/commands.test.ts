@@ -88,7 +88,7 @@ test('a reader that leaves early ends the command quietly', async () => {
 });
 
 test('a curl line is one command of a shell, whatever the name of the model', () => {
-  const options = { url: 'http://[::]:8000', chat: false, hasKey: true };
+  const options = { url: 'http://[::]:8000', kind: 'text' as const, hasKey: true };
   expect(curlLine({ ...options, model: "it's" })).toBe(
     `curl http://[::1]:8000/v1/completions -H 'content-type: application/json' -H "authorization: Bearer $KVASIR_API_KEY" -d '{"model":"it'\\''s","prompt":"The sky is blue because","max_tokens":64}'`,
   );

@@ -1,6 +1,6 @@
 import { LLM, type LoadOptions } from '@kvasir/engine';
 import type { KvCacheDtype } from '@kvasir/interfaces';
-import { resolveModel } from '@kvasir/model';
+import { type ResolvedModel, resolveModel } from '@kvasir/model';
 import type { CommandContext } from '../command.js';
 import type { ParsedFlags } from '../flags/parse-flags.js';
 import { UsageError } from '../flags/usage-error.js';
@@ -26,26 +26,28 @@ export function loadLlm(flags: ParsedFlags, context: CommandContext, extra: Part
   return interruptible((signal) => load(flags, context, { ...extra, signal }));
 }
 
-async function load(
+/** Where a model lies, fetched with a progress bar if need be. */
+export async function findModel(
+  name: string,
   flags: ParsedFlags,
-  context: CommandContext,
-  { signal, ...extra }: Partial<LoadOptions> & { signal: AbortSignal },
-): Promise<LLM> {
+  { stderr, environment }: CommandContext,
+  signal: AbortSignal,
+): Promise<ResolvedModel> {
+  const offline = flags.values.get('offline') === true;
+  const reporter = createPullReporter(name, stderr);
+  return await resolveModel(name, { offline, env: environment, signal, ...reporter.callbacks }).finally(() =>
+    reporter.close(),
+  );
+}
+
+/**
+ * What the flags ask of a language model.
+ * @throws {@link UsageError} For one that cannot be used.
+ */
+export function llmOptions(flags: ParsedFlags): Omit<LoadOptions, 'model' | 'backend'> {
   const blockSize = numberFlag(flags, 'block-size') as number;
   if (blockSize % 16 !== 0) throw new UsageError(`--block-size: expected a multiple of 16, got ${blockSize}`);
-  const name = modelName(flags);
-  const offline = flags.values.get('offline') === true;
-  const reporter = createPullReporter(name, context.stderr);
-  const [{ createCpuBackend }, resolved] = await Promise.all([
-    import('@kvasir/kernels-cpu'),
-    resolveModel(name, { offline, env: context.environment, signal, ...reporter.callbacks }).finally(() =>
-      reporter.close(),
-    ),
-  ]);
-  const numThreads = numberFlag(flags, 'threads');
-  return LLM.load({
-    model: resolved.path,
-    backend: createCpuBackend(numThreads === undefined ? {} : { numThreads }),
+  return {
     dtype: flags.values.get('dtype') as 'auto' | 'float32',
     kvCacheDtype: flags.values.get('kv-cache-dtype') as KvCacheDtype,
     maxModelLen: numberFlag(flags, 'max-model-len'),
@@ -60,10 +62,23 @@ async function load(
     blockSize,
     generationConfig: flags.values.get('generation-config') as 'auto' | 'vllm',
     seed: numberFlag(flags, 'seed'),
-    numThreads,
-    signal,
-    ...extra,
-  });
+    numThreads: numberFlag(flags, 'threads'),
+  };
+}
+
+async function load(
+  flags: ParsedFlags,
+  context: CommandContext,
+  { signal, ...extra }: Partial<LoadOptions> & { signal: AbortSignal },
+): Promise<LLM> {
+  const options = llmOptions(flags);
+  const [{ createCpuBackend }, { path }] = await Promise.all([
+    import('@kvasir/kernels-cpu'),
+    findModel(modelName(flags), flags, context, signal),
+  ]);
+  const { numThreads } = options;
+  const backend = createCpuBackend(numThreads === undefined ? {} : { numThreads });
+  return LLM.load({ ...options, model: path, backend, signal, ...extra });
 }
 
 /** `a=3,b=1`: a share by tenant. */

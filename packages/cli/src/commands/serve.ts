@@ -1,8 +1,7 @@
-import { basename } from 'node:path';
-import type { LLM } from '@kvasir/engine';
 import { createServer } from '@kvasir/server';
 import type { Command } from '../command.js';
 import type { ParsedFlags } from '../flags/parse-flags.js';
+import { closeServed, loadServed, numUnfinished, type Served } from '../serve/load-served.js';
 import { pinPrompts, readPinnedPrompts } from '../serve/pinned-prompts.js';
 import { collectServeFacts } from '../serve/serve-facts.js';
 import { serveFlags } from '../serve/serve-flags.js';
@@ -13,10 +12,10 @@ import { reloadAtHangup, watchForShutdown } from '../serve/serve-signals.js';
 import { serverOptions } from '../serve/server-options.js';
 import { supervise } from '../serve/supervise.js';
 import { isSupervised, portBefore } from '../serve/supervised.js';
-import { loadLlm, modelName, numberFlag } from './load-llm.js';
+import { numberFlag } from './load-llm.js';
 import { CUT_OFF_EXIT, InterruptedError, signalExit } from './shutdown.js';
 
-/** `kvasir serve`: one model over HTTP until a signal ends it. */
+/** `kvasir serve`: a model, or a language model and an encoder, over HTTP until a signal ends it. */
 export const serve: Command = {
   help: {
     usage: 'kvasir serve [MODEL] [options]',
@@ -33,26 +32,32 @@ export const serve: Command = {
     serverOptions(flags, await source.read());
     const sizes = { maxLogprobs: numberFlag(flags, 'max-logprobs'), maxQueuedRequests: numberFlag(flags, 'max-queue') };
     const pinned = await readPinnedPrompts(flags);
-    const llm = await loadLlm(flags, context, { ...sizes, maxPinnedShare: pinned.maxShare }).catch((error: unknown) => {
+    const extra = { ...sizes, maxPinnedShare: pinned.maxShare };
+    const served = await loadServed(flags, context, extra).catch((error: unknown) => {
       if (error instanceof InterruptedError) return undefined;
       throw error;
     });
     // Asked to end before it began: nothing was lost.
-    if (llm === undefined) return 0;
-    const output = openServeOutput(llm, flags, context);
+    if (served === undefined) return 0;
+    const output = openServeOutput(served.llm, flags, context);
     try {
-      await pinPrompts(llm, pinned);
-      return await serveLlm(llm, flags, output, source);
+      if (served.llm !== undefined) await pinPrompts(served.llm, pinned);
+      return await serveModels(served, flags, output, source);
     } finally {
       output.close();
-      await llm.close({ drainTimeoutMs: 0 });
+      await closeServed(served);
     }
   },
 };
 
-async function serveLlm(llm: LLM, flags: ParsedFlags, output: ServeOutput, source: SecretSource): Promise<number> {
+async function serveModels(
+  served: Served,
+  flags: ParsedFlags,
+  output: ServeOutput,
+  source: SecretSource,
+): Promise<number> {
   const { reporter } = output;
-  const { server, address, facts } = await openServer(llm, flags, output, source);
+  const { server, address, facts } = await openServer(served, flags, output, source);
   // Before anybody is told that there is a server: who reads it may send a signal at once.
   const shutdown = watchForShutdown(server, address.port);
   const stopReloading = reloadAtHangup(source, server, reporter);
@@ -62,8 +67,8 @@ async function serveLlm(llm: LLM, flags: ParsedFlags, output: ServeOutput, sourc
   reporter.ready(facts);
   const signal = await shutdown.requested;
   const seconds = numberFlag(flags, 'drain-timeout') as number;
-  const { numRunning, numWaiting } = llm.engine.stats();
-  if (numRunning + numWaiting > 0) reporter.draining(signal, numRunning + numWaiting, seconds);
+  const numRequests = numUnfinished(served);
+  if (numRequests > 0) reporter.draining(signal, numRequests, seconds);
   const { numAborted } = await server.close({ drainTimeoutMs: seconds * 1000 });
   shutdown.stopWatching();
   stopReloading();
@@ -75,12 +80,13 @@ async function serveLlm(llm: LLM, flags: ParsedFlags, output: ServeOutput, sourc
 }
 
 /** A server that listens, and what there is to say of it. Keys are gone once it has hashed them. */
-async function openServer(llm: LLM, flags: ParsedFlags, { context }: ServeOutput, source: SecretSource) {
-  const name = (flags.values.get('served-model-name') as string | undefined) ?? displayName(modelName(flags));
+async function openServer(served: Served, flags: ParsedFlags, { context }: ServeOutput, source: SecretSource) {
+  const { name, llm, embedding } = served;
   const secrets = await source.read();
   const server = createServer(llm, {
     ...serverOptions(flags, secrets),
-    servedModelNames: [name],
+    ...(llm === undefined ? {} : { servedModelNames: [name] }),
+    ...(embedding === undefined ? {} : { embedders: [{ embedder: embedding.embedder, names: [embedding.name] }] }),
     logger: flags.values.get('enable-log-requests') === true && { stream: context.stderr },
   });
   const port = (numberFlag(flags, 'port') as number) || portBefore();
@@ -88,8 +94,7 @@ async function openServer(llm: LLM, flags: ParsedFlags, { context }: ServeOutput
     await server.close({ drainTimeoutMs: 0 });
     throw error;
   });
-  const facts = collectServeFacts(llm, {
-    model: name,
+  const facts = collectServeFacts(served, {
     url: address.url,
     blockSize: numberFlag(flags, 'block-size') as number,
     needsKey: secrets.apiKeys.length > 0,
@@ -97,10 +102,6 @@ async function openServer(llm: LLM, flags: ParsedFlags, { context }: ServeOutput
     isKeyInShell: secrets.apiKeys.some(({ key }) => key === context.environment['KVASIR_API_KEY']),
   });
   return { server, address, facts };
-}
-
-function displayName(model: string): string {
-  return model.includes('/') || model.endsWith('.gguf') ? basename(model).replace(/\.gguf$/, '') : model;
 }
 
 function isLoopback(host: string): boolean {

@@ -1,6 +1,7 @@
 import { engineFlags, modelFlags } from '../commands/model-flags.js';
 import type { Flag } from '../flags/flag.js';
 import { accessFlags } from './access-flags.js';
+import { embedderFlags } from './embedder-flags.js';
 import { limitFlags } from './limit-flags.js';
 import { pinFlags } from './pinned-prompts.js';
 import { serveOutputFlags } from './serve-output.js';
@@ -25,6 +26,7 @@ export const serveFlags: readonly Flag[] = [
     default: 8000,
     description: 'Port to listen on; 0 picks a free one.',
   },
+  ...embedderFlags,
   ...accessFlags,
   ...engineFlags,
   ...pinFlags,

@@ -33,9 +33,14 @@ export interface ServeOutput {
   close(): void;
 }
 
-/** Opens reports, status line and step trace as the flags ask. A trace takes the place of the status line. */
-export function openServeOutput(llm: Pick<LLM, 'engine'>, flags: ParsedFlags, context: CommandContext): ServeOutput {
+/** Opens reports, status line and step trace as the flags ask. A trace takes the place of the status line; an encoder alone has neither. */
+export function openServeOutput(
+  llm: Pick<LLM, 'engine'> | undefined,
+  flags: ParsedFlags,
+  context: CommandContext,
+): ServeOutput {
   const format = flags.values.get('log-format') as LogFormat;
+  if (llm === undefined) return { reporter: createServeReporter(format, context), context, close: () => {} };
   if (flags.values.get('trace-steps') === true) {
     const trace = new StepTrace(llm.engine, (line) => context.stderr.write(line));
     return { reporter: createServeReporter(format, context), context, close: () => trace.close() };

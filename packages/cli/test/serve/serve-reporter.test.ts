@@ -3,7 +3,6 @@ import { collectServeFacts } from '../../src/serve/serve-facts.js';
 import { createServeReporter, type LogFormat } from '../../src/serve/serve-reporter.js';
 
 const setting = {
-  model: 'tiny',
   url: 'http://127.0.0.1:8000',
   blockSize: 16,
   needsKey: false,
@@ -18,7 +17,16 @@ const llm = {
   chatTemplate: undefined,
   engine: { stats: () => ({ numBlocks: 640 }) },
 };
-const factsOf = (changes: Partial<typeof setting> = {}) => collectServeFacts(llm as never, { ...setting, ...changes });
+const embedder = {
+  name: 'all-MiniLM-L6-v2',
+  limits: { maxModelLen: 256 },
+  memory: { weightBytes: 2 ** 20 },
+  device: llm.device,
+  width: 384,
+};
+const both = { name: 'tiny', llm, embedding: { name: 'minilm', embedder } };
+const factsOf = (changes: Partial<typeof setting> = {}, served: object = { ...both, embedding: undefined }) =>
+  collectServeFacts(served as never, { ...setting, ...changes });
 
 function setUp(format: LogFormat, isTTY = false, environment: NodeJS.ProcessEnv = {}) {
   const said = { stdout: '', stderr: '' };
@@ -63,6 +71,28 @@ describe('for people', () => {
       'listening on http://127.0.0.1:8000',
     ]);
     expect(said.stdout).toMatch(/\n\ncurl http:.*\n\n$/);
+  });
+
+  test('an embedding model beside it has a row of its own', () => {
+    const { said, reporter } = setUp('text');
+    reporter.ready(factsOf({}, both));
+    expect(said.stdout).toContain(
+      'embeddings   minilm, 1.0 MiB: vectors of 384 numbers, texts of up to 256 tokens\nkey ',
+    );
+    expect(said.stdout).toContain('/v1/completions');
+  });
+
+  test('an embedding model alone has no KV cache, and a curl line that embeds', () => {
+    const { said, reporter } = setUp('text');
+    reporter.ready(factsOf({}, { name: 'minilm', llm: undefined, embedding: both.embedding }));
+    expect(said.stdout.split('\n').slice(1, 6)).toEqual([
+      'model        minilm (all-MiniLM-L6-v2)',
+      'kernels      avx2, 2 threads, a processor',
+      'weights      1.0 MiB',
+      'embeddings   vectors of 384 numbers, texts of up to 256 tokens',
+      'key          none: open to whoever reaches it',
+    ]);
+    expect(said.stdout).toContain('/v1/embeddings');
   });
 
   test('it says which keys are wanted, and where the curl line takes its own from', () => {
