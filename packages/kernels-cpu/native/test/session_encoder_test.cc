@@ -83,7 +83,13 @@ void test_refusals() {
       return std::string(error.code());
     }
   };
-  for (size_t i = 0; i < TinyEncoder(1, 0, 1).numbers.size(); i++) {
+  // An emulator makes everything some fifty times slower.
+#if defined(KVASIR_EMULATED)
+  constexpr size_t kStep = 29;
+#else
+  constexpr size_t kStep = 1;
+#endif
+  for (size_t i = 0; i < TinyEncoder(1, 0, 1).numbers.size(); i += kStep) {
     for (const double wrong : {-1.0, 0.5, 1e18}) {
       TinyEncoder program(1, 0, 1);
       program.numbers[i] = wrong;
