@@ -3,8 +3,8 @@ import { createCpuBackend } from '@kvasir/kernels-cpu';
 import { createServer, type KvasirServerOptions } from '@kvasir/server';
 
 /** Path of a real model, set by the global setup of `@kvasir/testing`. */
-export function realModelPath(model: 'smollm2' | 'gemma3'): string {
-  const variable = model === 'smollm2' ? 'KVASIR_TEST_SMOLLM2' : 'KVASIR_TEST_GEMMA3';
+export function realModelPath(model: 'smollm2' | 'gemma3' | 'minilm'): string {
+  const variable = `KVASIR_TEST_${model.toUpperCase()}`;
   const path = process.env[variable];
   if (path === undefined) throw new Error(`${variable} is not set: run through vitest, whose global setup sets it`);
   return path;
