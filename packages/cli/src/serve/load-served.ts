@@ -9,7 +9,7 @@ import type { ParsedFlags } from '../flags/parse-flags.js';
 import { embedderOptions, refuseGenerationFlags } from './embedder-flags.js';
 
 /** An encoder, and what clients call it. */
-export interface NamedEmbedder {
+interface NamedEmbedder {
   readonly name: string;
   readonly embedder: Embedder;
 }

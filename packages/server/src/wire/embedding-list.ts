@@ -24,7 +24,7 @@ export async function writeEmbeddingList(vectors: readonly Float32Array[], encod
 }
 
 /** Base64 of the numbers as little-endian float32. */
-export function toBase64(vector: Float32Array): string {
+function toBase64(vector: Float32Array): string {
   const bytes = Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength);
   return (endianness() === 'LE' ? bytes : Buffer.from(bytes).swap32()).toString('base64');
 }
