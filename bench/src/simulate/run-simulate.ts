@@ -13,7 +13,7 @@ import {
 import type { BenchArguments } from '../arguments.js';
 import { locateModel } from '../peers/locate-model.js';
 import { printTable, writeReport } from '../report.js';
-import { median } from '../statistics.js';
+import { mean, median } from '../statistics.js';
 import { createBookkeeping, openRealEngine, type RealEngine } from './real-engine.js';
 
 const LENGTHS = { meanPrompt: 120, sigmaPrompt: 0.9, meanOutput: 60, sigmaOutput: 0.7, least: 4, most: 384 } as const;
@@ -22,13 +22,24 @@ const NUM_REQUESTS = 60;
 const SPARSE_RATE = 8;
 
 /** Figures that a prediction is held against. */
-const FIGURES: readonly (readonly [name: string, of: (summary: SimulationSummary) => number])[] = [
+const FIGURES: readonly (readonly [name: string, of: (side: Side) => number])[] = [
   ['output tokens/s', (each) => each.outputTokensPerSecond],
   ['TTFT p50 ms', (each) => each.ttft.p50],
   ['TTFT p90 ms', (each) => each.ttft.p90],
   ['ITL p50 ms', (each) => each.itl.p50],
   ['end to end p50 ms', (each) => each.e2e.p50],
+  // Of the very steps that ran: what the fit and the machine differ by, without what the simulator makes of it.
+  ['mean step ms', (each) => each.stepMs],
 ];
+
+/** A real run, or its prediction. */
+type Side = SimulationSummary & { readonly stepMs: number };
+
+interface Round {
+  readonly load: string;
+  readonly real: Side;
+  readonly predicted: Side;
+}
 
 interface Comparison {
   readonly load: string;
@@ -40,8 +51,8 @@ interface Comparison {
 }
 
 /**
- * How well the simulator predicts this machine: each round fits step times to one load, then predicts another that was
- * not part of the fit and runs it for real, right after.
+ * How well the simulator predicts this machine: each round fits step times to two loads and predicts another, which was not part
+ * of the fit and runs for real between the two, so that a machine that slows down meanwhile is met half way.
  */
 export async function runSimulate(args: BenchArguments): Promise<void> {
   const engine = await openRealEngine(await locateModel(args.models[0] ?? 'smollm2-135m'), args.threads);
@@ -49,21 +60,27 @@ export async function runSimulate(args: BenchArguments): Promise<void> {
     ['all at once', () => 0],
     [`poisson ${SPARSE_RATE}/s`, poissonArrivals(SPARSE_RATE)],
   ];
-  const rounds: { readonly load: string; readonly real: SimulationSummary; readonly predicted: SimulationSummary }[] =
-    [];
+  const rounds: Round[] = [];
   let prices: Readonly<Record<string, number>> = {};
   try {
     for (let round = -1; round < args.rounds; round++) {
       for (const [index, [load, arrivals]] of loads.entries()) {
         // Full and nearly empty steps both, so that no shape of the load is foreign to the fit.
         const full = await engine.run(traceOf(engine, () => 0, 1000 + 10 * round + index));
-        const sparse = await engine.run(traceOf(engine, poissonArrivals(SPARSE_RATE), 3000 + 10 * round + index));
-        const fit = fitStepTime([...full.steps, ...sparse.steps]);
         const trace = traceOf(engine, arrivals, 2000 + 10 * round + index);
-        const { requests } = await engine.run(trace);
+        const { requests, steps } = await engine.run(trace);
+        const sparse = await engine.run(traceOf(engine, poissonArrivals(SPARSE_RATE), 3000 + 10 * round + index));
         if (round < 0) continue;
+        const fit = fitStepTime([...full.steps, ...sparse.steps]);
         prices = fit.coefficients;
-        rounds.push({ load, real: summarizeReal(requests), predicted: predict(engine, trace, fit.stepTime) });
+        rounds.push({
+          load,
+          real: { ...summarizeReal(requests), stepMs: mean(steps.map(({ ms }) => ms)) },
+          predicted: {
+            ...predict(engine, trace, fit.stepTime),
+            stepMs: mean(steps.map(({ shape }) => fit.stepTime(shape))),
+          },
+        });
       }
     }
   } finally {
@@ -98,7 +115,7 @@ function summarizeReal(requests: readonly ServedRequest[]): SimulationSummary {
 
 function compare(
   load: string,
-  rounds: readonly { readonly real: SimulationSummary; readonly predicted: SimulationSummary }[],
+  rounds: readonly Round[],
 ): Comparison[] {
   return FIGURES.map(([figure, of]) => {
     const real = rounds.map((each) => of(each.real));

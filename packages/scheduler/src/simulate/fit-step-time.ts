@@ -18,6 +18,9 @@ export interface FittedStepTime {
 /** Borders between which the time of one more token is constant: vector kernels, small and large tiles. */
 const TOKEN_BORDERS = [1, 4, 16, 64, 192] as const;
 
+/** A step counts for at most so many times its like. */
+const LONGEST_PAUSE = 3;
+
 const NAMES = [
   'step',
   ...TOKEN_BORDERS.map((border) => `tokenAfter${border}`),
@@ -47,7 +50,8 @@ export function pricedStepTime(prices: Readonly<Record<string, number>>): StepTi
 /**
  * Fits step times to measured steps: a fixed part, a price a token that changes at fixed borders, and prices for outputs
  * and for looking back. Prices are never negative, so time never falls as work grows. Errors count relative to the step;
- * steps that took far longer than their like (a busy neighbour) lose weight, and the sum over all steps is kept.
+ * steps that took far longer than their like (a busy neighbour) lose weight. The sum over all steps is kept, so that small
+ * pauses are paid for; of one that lasts many steps only so much that a single one does not make all steps dear.
  * @throws `InvalidArgumentError` When there are fewer samples than prices.
  */
 export function fitStepTime(samples: readonly StepSample[]): FittedStepTime {
@@ -67,8 +71,9 @@ export function fitStepTime(samples: readonly StepSample[]): FittedStepTime {
       Math.min(1, 0.25 / Math.max(1e-9, Math.abs(dot(features, prices) / ms - 1))),
     );
   }
-  const measured = rows.reduce((sum, { ms }) => sum + ms, 0);
-  const predicted = rows.reduce((sum, { features }) => sum + dot(features, prices), 0);
+  const predictions = rows.map(({ features }) => dot(features, prices));
+  const measured = rows.reduce((sum, { ms }, i) => sum + Math.min(ms, LONGEST_PAUSE * (predictions[i] as number)), 0);
+  const predicted = predictions.reduce((sum, ms) => sum + ms, 0);
   const scaled = prices.map((price) => (price * measured) / predicted);
   const errors = rows.map(({ features, ms }) => Math.abs(dot(features, scaled) / ms - 1)).sort((a, b) => a - b);
   return {

@@ -38,6 +38,17 @@ it('finds a machine behind noise and a few very slow steps', () => {
   }
 });
 
+it('does not make every step dear for one that stood still', () => {
+  const random = new Random(5);
+  const samples = Array.from({ length: 500 }, () => {
+    const shape = randomShape(random);
+    return { shape, ms: truth(shape) };
+  });
+  samples[77] = { ...samples[77]!, ms: 60_000 };
+  const { stepTime } = fitStepTime(samples);
+  for (const { shape } of samples) expect(Math.abs(stepTime(shape) / truth(shape) - 1)).toBeLessThan(0.1);
+});
+
 it('never predicts less time for more work', () => {
   const random = new Random(6);
   const samples = Array.from({ length: 300 }, () => ({ shape: randomShape(random), ms: 1 + 10 * random.uniform() }));
