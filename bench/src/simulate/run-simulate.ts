@@ -113,10 +113,7 @@ function summarizeReal(requests: readonly ServedRequest[]): SimulationSummary {
   return summarize({ requests, steps: [point], numPreemptions: 0, computedTokens: 0 });
 }
 
-function compare(
-  load: string,
-  rounds: readonly Round[],
-): Comparison[] {
+function compare(load: string, rounds: readonly Round[]): Comparison[] {
   return FIGURES.map(([figure, of]) => {
     const real = rounds.map((each) => of(each.real));
     const predicted = rounds.map((each) => of(each.predicted));
