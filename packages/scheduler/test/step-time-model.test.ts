@@ -81,7 +81,7 @@ describe('the model of step times', () => {
         const model = new StepTimeModel();
         feed(model, { t0, token, context, pair }, 400, { seed, jitter: 0.05 });
         const later = { t0: factor * t0, token: factor * token, context: factor * context, pair: factor * pair };
-        feed(model, later, 400, { seed: seed + 1, jitter: 0.05 });
+        feed(model, later, 800, { seed: seed + 1, jitter: 0.05 });
         for (const place of PLACES) expect(errorAt(model, later, place)).toBeLessThan(0.3);
       }),
       fcParameters(30),
