@@ -1,0 +1,75 @@
+const messages = [{ role: 'user', content: 'Name three colours.' }];
+const chat = (name, fields = {}) => ({
+  name: `chat: ${name}`,
+  path: '/v1/chat/completions',
+  body: { messages, temperature: 0, max_tokens: 8, ignore_eos: true, ...fields },
+});
+const completion = (name, fields = {}) => ({
+  name: `completion: ${name}`,
+  path: '/v1/completions',
+  body: { prompt: 'Once upon a time', temperature: 0, max_tokens: 8, ignore_eos: true, ...fields },
+});
+const stream = (fields = {}) => ({ stream: true, ...fields });
+const usage = stream({ stream_options: { include_usage: true } });
+
+/** What both servers are asked; `model` is added to bodies without one. */
+export const REQUESTS = [
+  chat('plain'),
+  chat('two choices', { n: 2, temperature: 1, seed: 1 }),
+  chat('log-probabilities', { logprobs: true, top_logprobs: 2 }),
+  chat('a stop string', { stop: [' '] }),
+  chat('a stop token', { allowed_token_ids: [5], stop_token_ids: [5] }),
+  chat('prompt log-probabilities', { prompt_logprobs: 1 }),
+  chat('token ids', { return_token_ids: true }),
+  chat('content parts and a name', {
+    messages: [{ role: 'user', name: 'ada', content: [{ type: 'text', text: 'Name three colours.' }] }],
+  }),
+  chat('a continued answer with echo', {
+    messages: [...messages, { role: 'assistant', content: 'Red,' }],
+    continue_final_message: true,
+    add_generation_prompt: false,
+    echo: true,
+  }),
+  chat('streamed', stream()),
+  chat('streamed with usage', usage),
+  chat('streamed with usage in every chunk', {
+    ...stream({ stream_options: { include_usage: true, continuous_usage_stats: true } }),
+  }),
+  chat('streamed with log-probabilities', { ...usage, logprobs: true, top_logprobs: 2 }),
+  chat('streamed with token ids', { ...usage, return_token_ids: true }),
+  chat('streamed with a stop string', { ...usage, stop: [' '] }),
+  completion('plain'),
+  completion('two prompts', { prompt: ['One', 'Two'] }),
+  completion('token ids as a prompt', { prompt: [504, 253] }),
+  completion('log-probabilities', { logprobs: 2 }),
+  completion('echo with log-probabilities', { logprobs: 2, echo: true }),
+  completion('prompt log-probabilities', { prompt_logprobs: 1 }),
+  completion('token ids', { return_token_ids: true }),
+  completion('streamed', stream()),
+  completion('streamed with usage', usage),
+  completion('streamed with log-probabilities', { ...usage, logprobs: 2 }),
+  completion('streamed with two prompts and echo', { ...usage, prompt: ['One', 'Two'], echo: true }),
+  { name: 'models', path: '/v1/models' },
+  { name: 'tokenize: a prompt', path: '/tokenize', body: { prompt: 'Hello world' } },
+  { name: 'tokenize: messages', path: '/tokenize', body: { messages, return_token_strs: true } },
+  { name: 'detokenize', path: '/detokenize', body: { tokens: [504, 253] } },
+  { name: 'version', path: '/version' },
+  { name: 'health', path: '/health' },
+  chat('error: an unknown model', { model: 'nothing' }),
+  chat('error: no messages', { messages: undefined }),
+  chat('error: temperature of 9', { temperature: 9 }),
+  chat('error: a temperature of text', { temperature: 'warm' }),
+  chat('error: top_p of 0', { top_p: 0 }),
+  chat('error: max_tokens of 0', { max_tokens: 0 }),
+  chat('error: too many tokens', { max_tokens: 100_000 }),
+  chat('error: n of 0', { n: 0 }),
+  chat('error: top_logprobs without logprobs', { top_logprobs: 2 }),
+  chat('error: stream_options without stream', { stream_options: { include_usage: true } }),
+  chat('error: an unknown field', { temprature: 1 }),
+  completion('error: no prompt', { prompt: undefined }),
+  completion('error: an empty list of prompts', { prompt: [] }),
+  completion('error: suffix', { suffix: 'end' }),
+  { name: 'error: not JSON', path: '/v1/completions', text: '{"prompt":' },
+  { name: 'error: a method that is not there', path: '/v1/completions' },
+  { name: 'error: a path that is not there', path: '/v1/nothing' },
+];
