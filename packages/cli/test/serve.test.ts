@@ -219,7 +219,9 @@ describe('the end', { timeout: 60_000 }, () => {
     const url = await server.url();
     const stream = await startStream(url, 8000);
     const whole = fetch(`${url}/v1/completions`, completion({ prompt: 'x', max_tokens: 8000, ignore_eos: true }));
-    await expect.poll(async () => (await fetch(`${url}/metrics`)).text()).toMatch(/running\{.*\} 2\n/);
+    await expect
+      .poll(async () => (await fetch(`${url}/metrics`)).text(), { timeout: 20_000 })
+      .toMatch(/running\{.*\} 2\n/);
     const started = performance.now();
     server.kill('SIGTERM');
     await server.said(/"event":"draining"/);

@@ -123,7 +123,7 @@ describe('limits of the command line', () => {
     );
     const metrics = async () => (await fetch(`${url}/metrics`)).text();
     await expect.poll(metrics, { timeout: 30_000 }).toMatch(/^kvasir:clients_lost_total\{.*reason="slow"\} 1$/m);
-    await expect.poll(metrics).toMatch(/^vllm:num_requests_running\{.*\} 0$/m);
+    await expect.poll(metrics, { timeout: 20_000 }).toMatch(/^vllm:num_requests_running\{.*\} 0$/m);
     const text = await metrics();
     expect(text).toMatch(/^kvasir:paused_streams\{.*\} 0$/m);
     expect(text).toMatch(/^vllm:request_success_total\{.*finished_reason="abort"\} 1$/m);
@@ -138,7 +138,7 @@ describe('limits of the command line', () => {
       socket.on('error', () => undefined);
       socket.once('close', () => numClosed++);
     }
-    await expect.poll(() => numClosed).toBeGreaterThanOrEqual(10);
+    await expect.poll(() => numClosed, { timeout: 20_000 }).toBeGreaterThanOrEqual(10);
     for (const socket of sockets) socket.destroy();
   });
 });

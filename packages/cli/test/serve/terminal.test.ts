@@ -98,7 +98,9 @@ test.runIf(hasPython)('one Ctrl-C reaches a supervised server once: it drains', 
   const terminal = openTerminal(['serve', long, '--port', '0', '--supervise']);
   const [, url = ''] = await terminal.shows(/listening on\S* (http:\S+)\r\n/);
   const running = startLong(url, 4000);
-  await expect.poll(async () => (await fetch(`${url}/metrics`)).text()).toMatch(/running\{.*\} 1\n/);
+  await expect
+    .poll(async () => (await fetch(`${url}/metrics`)).text(), { timeout: 20_000 })
+    .toMatch(/running\{.*\} 1\n/);
   terminal.type('\u0003');
   await terminal.shows(/SIGINT: letting 1 request end, at most 30 s; once more ends them now/);
   expect((await running.response).status).toBe(200);
