@@ -54,7 +54,7 @@ describe.each(COMMANDS)('kvasir %s', (command) => {
 
 test('help of serve names every flag of the contract, its variable and its default', async () => {
   const { stdout } = await runInProcess(['serve', '--help']);
-  const flags = `model served-model-name host port max-model-len dtype max-num-seqs max-num-batched-tokens
+  const flags = `model served-model-name host port max-model-len dtype max-num-seqs max-num-batched-tokens max-in-flight
     kv-cache-memory-bytes kv-cache-dtype block-size seed api-key admin-key
     trust-request-chat-template threads offline config max-logprobs`.split(/\s+/);
   for (const flag of flags) {

@@ -53,6 +53,7 @@ export function llmOptions(flags: ParsedFlags): Omit<LoadOptions, 'model' | 'bac
     maxModelLen: numberFlag(flags, 'max-model-len'),
     maxNumSeqs: numberFlag(flags, 'max-num-seqs'),
     maxNumBatchedTokens: numberFlag(flags, 'max-num-batched-tokens'),
+    maxInFlight: numberFlag(flags, 'max-in-flight') as LoadOptions['maxInFlight'],
     kvCacheMemoryBytes: numberFlag(flags, 'kv-cache-memory-bytes'),
     hostKvCacheMemoryBytes: numberFlag(flags, 'host-kv-cache-memory-bytes'),
     hostKvCachePath: flags.values.get('host-kv-cache-path') as string | undefined,

@@ -54,6 +54,14 @@ export const engineFlags: readonly Flag[] = [
     description: 'Tokens of one step; long prompts are cut into chunks of it.',
   },
   {
+    kind: 'integer',
+    name: 'max-in-flight',
+    minimum: 1,
+    maximum: 2,
+    default: 1,
+    description: 'Steps submitted before the first has its result: with 2, JavaScript works while the next step computes.',
+  },
+  {
     kind: 'choice',
     name: 'policy',
     choices: ['fcfs', 'priority', 'fair', 'shortest-prefix-first'],
