@@ -93,7 +93,8 @@ describe('other sources', () => {
   test.each(serve.help.flags.filter(({ name }) => name !== 'config'))(
     '--$name of serve has a variable and a key',
     async (flag) => {
-      const texts = { string: 'text', list: 'text', integer: '32', size: '8M', number: '0.5', boolean: 'true' };
+      const integer = `${flag.kind === 'integer' ? Math.min(32, flag.maximum ?? 32) : 32}`;
+      const texts = { string: 'text', list: 'text', integer, size: '8M', number: '0.5', boolean: 'true' };
       const text = flag.kind === 'choice' ? flag.choices.at(-1)! : texts[flag.kind];
       const expected = (await parseFlags([`--${flag.name}=${text}`], serve.help.flags, {}, 1)).values.get(flag.name);
       const variable = environmentName(flag);

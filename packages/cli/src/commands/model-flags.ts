@@ -59,7 +59,8 @@ export const engineFlags: readonly Flag[] = [
     minimum: 1,
     maximum: 2,
     default: 1,
-    description: 'Steps submitted before the first has its result: with 2, JavaScript works while the next step computes.',
+    description:
+      'Steps submitted before the first has its result: with 2, JavaScript works while the next step computes.',
   },
   {
     kind: 'choice',
