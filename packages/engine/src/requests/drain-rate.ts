@@ -5,6 +5,8 @@ const MIN_RETRY_MS = 100;
 const MAX_RETRY_MS = 60_000;
 /** When nothing was measured: a model that has just been loaded, or hangs. */
 const UNKNOWN_RETRY_MS = 1000;
+/** What was measured for less says little: one step may be all of it. */
+const TRUSTED_MS = 250;
 
 /** What {@link DrainRate.retryAfterMs} is asked about. */
 export interface QueueDemand {
@@ -44,17 +46,19 @@ export class DrainRate {
 
   /**
    * When there should be room: by the rate of places, else, while nothing has finished yet, by when the first running sequence will at
-   * the rate of tokens, else a second. Within 0.1 s and a minute.
+   * the rate of tokens, else a second. Within 0.1 s and a minute, and not under a second by what was measured in less than
+   * {@link TRUSTED_MS}: the first step to end may have begun long before the queue did.
    */
   retryAfterMs({ numPlaces, leastTokensLeft, numRunning }: QueueDemand, now: number): number {
     this.#advance(now);
-    const measuredMs = Math.max(BUCKET_MS, Math.min(WINDOW_MS, now - this.#sinceMs));
+    const measuredMs = now - Math.max(this.#sinceMs, (this.#bucket - NUM_BUCKETS + 1) * BUCKET_MS);
     const placesPerMs = sum(this.#places) / measuredMs;
     const tokensPerMs = sum(this.#tokens) / measuredMs;
     let ms = UNKNOWN_RETRY_MS;
     if (placesPerMs > 0) ms = numPlaces / placesPerMs;
     else if (tokensPerMs > 0 && leastTokensLeft !== undefined) ms = (leastTokensLeft * numRunning) / tokensPerMs;
-    return Math.ceil(Math.min(MAX_RETRY_MS, Math.max(MIN_RETRY_MS, ms)));
+    const leastMs = measuredMs < TRUSTED_MS ? UNKNOWN_RETRY_MS : MIN_RETRY_MS;
+    return Math.ceil(Math.min(MAX_RETRY_MS, Math.max(leastMs, ms)));
   }
 
   /** Clears the buckets that time has passed over. */

@@ -34,6 +34,19 @@ describe('when there should be room again', () => {
     expect(drain.retryAfterMs(idle, 100_700)).toBe(1000);
   });
 
+  it('is as soon by what has just been measured', () => {
+    const drain = new DrainRate();
+    drain.restart(5000);
+    drain.generated(1, 5013);
+    drain.generated(1, 5026);
+    // 300 tokens at 2 in 30 ms.
+    expect(drain.retryAfterMs({ numPlaces: 1, leastTokensLeft: 300, numRunning: 1 }, 5030)).toBe(4500);
+    // The first step may have begun long before the queue did.
+    drain.restart(6000);
+    drain.finished(32, 6001);
+    expect(drain.retryAfterMs({ ...idle, numPlaces: 32 }, 6002)).toBe(1000);
+  });
+
   it('is told by a full queue', async () => {
     const { engine } = await startEngine({ maxQueuedRequests: 1 });
     const stream = engine.submit(request([1], { maxTokens: 1 }));
