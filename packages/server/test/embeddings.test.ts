@@ -12,6 +12,28 @@ async function refusal(url: string, path: string, body: unknown): Promise<readon
   return [response.status, error.code, error.param, error.message];
 }
 
+test('prompts that are logged are the texts of every route', async () => {
+  const prompts: string[] = [];
+  const stream = { write: (line: string) => void prompts.push(...[JSON.parse(line).prompt ?? []].flat()) };
+  const { url } = await startEmbeddingServer({}, { logger: { level: 'info', stream }, logPrompts: true });
+  const bodies = [
+    ['/v1/embeddings', { input: ['ab', 'c'] }, ['ab', 'c']],
+    [
+      '/v1/rerank',
+      { documents: ['b', { text: 'c' }], query: 'a', top_n: 1 },
+      { query: 'a', documents: ['b', { text: 'c' }] },
+    ],
+    ['/v1/score', { text_1: 'a', text_2: ['b', 'c'], user: 'u' }, { text_1: 'a', text_2: ['b', 'c'] }],
+    ['/v1/score', { queries: 'a', items: 'b' }, { queries: 'a', items: 'b' }],
+    ['/v1/score', { data_2: 'b', data_1: 'a' }, { data_1: 'a', data_2: 'b' }],
+  ] as const;
+  for (const [index, [path, body, expected]] of bodies.entries()) {
+    await postOk(`${url}${path}`, body);
+    await until(() => prompts.length === index + 1);
+    expect(prompts[index]).toBe(JSON.stringify(expected));
+  }
+});
+
 describe('/v1/embeddings', () => {
   test('answers in OpenAI’s shape, in the order of the inputs', async () => {
     const { url } = await startEmbeddingServer();

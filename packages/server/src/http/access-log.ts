@@ -92,12 +92,20 @@ function count(
   });
 }
 
-/** Messages or prompts of a body, as JSON that is cut when long. */
+/** Fields of texts that are compared with each other. */
+const COMPARED = ['query', 'text_1', 'queries', 'data_1', 'documents', 'text_2', 'items', 'data_2'] as const;
+
+/** Messages, prompts or texts of a body, as JSON that is cut when long: texts that are compared with each other by their names. */
 function promptOf(body: unknown): string | undefined {
   if (typeof body !== 'object' || body === null) return undefined;
-  const { messages, prompt, input } = body as Readonly<Record<string, unknown>>;
-  const text: string | undefined = JSON.stringify(messages ?? prompt ?? input);
+  const { messages, prompt, input, ...rest } = body as Readonly<Record<string, unknown>>;
+  const text: string | undefined = JSON.stringify(messages ?? prompt ?? input ?? comparedTexts(rest));
   return text === undefined || text.length <= MAX_LOGGED_PROMPT ? text : `${text.slice(0, MAX_LOGGED_PROMPT)}...`;
+}
+
+function comparedTexts(body: Readonly<Record<string, unknown>>): object | undefined {
+  const entries = COMPARED.filter((name) => body[name] != null).map((name) => [name, body[name]]);
+  return entries.length === 0 ? undefined : Object.fromEntries(entries);
 }
 
 function round(ms: number): number {
