@@ -65,10 +65,16 @@ describe('kvasir serve', () => {
     expect((await post(url, '/v1/completions', { model, prompt: 'abc' })).status).toBe(404);
   });
 
-  test('refuses flags of text generation for an encoder, and an encoder where text is wanted', async () => {
+  test('refuses flags of text generation for an encoder, flags of embeddings without one, and an encoder where text is wanted', async () => {
     expect(await serve([minilm, '--kv-cache-dtype', 'int8']).ended).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('--kv-cache-dtype: '),
+    });
+    const tiny = join(temporaryFolder(), 'tiny.gguf');
+    await writeTinyModel(tiny);
+    expect(await serve([tiny, '--max-embedding-inputs', '1']).ended).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--max-embedding-inputs: no embedding model is served'),
     });
     expect(await spawnKvasir(['generate', minilm, '--prompt', 'x']).ended).toMatchObject({
       code: 1,

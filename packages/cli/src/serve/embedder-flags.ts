@@ -29,6 +29,16 @@ export function refuseGenerationFlags({ given }: ParsedFlags, model: string): vo
   throw new UsageError(`--${name}: ${model} is an embedding model, which generates no text; leave the flag out`);
 }
 
+/** Flags that say something of embeddings alone. */
+const EMBEDDING_ONLY = ['max-embedding-inputs', 'max-embedding-tokens', 'max-input-characters'];
+
+/** @throws {@link UsageError} For a flag that means nothing to a server without an encoder. */
+export function refuseEmbeddingFlags({ given }: ParsedFlags): void {
+  const name = EMBEDDING_ONLY.find((each) => given.has(each));
+  if (name === undefined) return;
+  throw new UsageError(`--${name}: no embedding model is served; add --embedding-model or leave the flag out`);
+}
+
 /** What the flags ask of an encoder that is served alone. */
 export function embedderOptions({ given, values }: ParsedFlags): Partial<EmbedderLoadOptions> {
   const number = (name: string) => values.get(name) as number | undefined;

@@ -5,6 +5,8 @@ import type { ParsedFlags } from '../flags/parse-flags.js';
 /** Options of the server that are numbers and have a flag. */
 type Limit = Extract<
   keyof KvasirServerOptions,
+  | `maxEmbedding${'Inputs' | 'Tokens'}`
+  | 'maxInputCharacters'
   | `max${'Logprobs' | 'Prompts' | 'Choices' | 'LogitBias' | 'Connections'}`
   | `maxStop${string}`
   | `max${string}Bytes`
@@ -39,6 +41,18 @@ const LIMITS: Readonly<Record<Limit, IntegerFlag>> = {
   maxStopLength: {
     ...{ kind: 'integer', name: 'max-stop-length', minimum: 1, default: 1024 },
     description: 'Longest string of stop, in UTF-16 code units.',
+  },
+  maxEmbeddingInputs: {
+    ...{ kind: 'integer', name: 'max-embedding-inputs', minimum: 1, default: 2048 },
+    description: 'Most inputs (texts, documents) of one request to an embedding model.',
+  },
+  maxEmbeddingTokens: {
+    ...{ kind: 'integer', name: 'max-embedding-tokens', minimum: 1, default: 300_000 },
+    description: 'Most tokens of one request to an embedding model.',
+  },
+  maxInputCharacters: {
+    ...{ kind: 'integer', name: 'max-input-characters', minimum: 1, default: 2 ** 18 },
+    description: 'Most characters of one text for an embedding model.',
   },
   templateTimeoutMs: {
     ...{ kind: 'integer', name: 'template-timeout-ms', minimum: 1, maximum: 10_000, default: 100 },

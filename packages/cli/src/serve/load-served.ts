@@ -6,7 +6,7 @@ import type { CommandContext } from '../command.js';
 import { findModel, llmOptions, modelName, numberFlag } from '../commands/load-llm.js';
 import { interruptible } from '../commands/shutdown.js';
 import type { ParsedFlags } from '../flags/parse-flags.js';
-import { embedderOptions, refuseGenerationFlags } from './embedder-flags.js';
+import { embedderOptions, refuseEmbeddingFlags, refuseGenerationFlags } from './embedder-flags.js';
 
 /** An encoder, and what clients call it. */
 interface NamedEmbedder {
@@ -71,7 +71,10 @@ async function loadBeside(
   loading: { readonly backend: Backend; readonly signal: AbortSignal; readonly availableBytes: number },
 ): Promise<NamedEmbedder | undefined> {
   const asked = flags.values.get('embedding-model') as string | undefined;
-  if (asked === undefined) return undefined;
+  if (asked === undefined) {
+    refuseEmbeddingFlags(flags);
+    return undefined;
+  }
   const { backend, signal, availableBytes } = loading;
   const { path } = await findModel(asked, flags, context, signal);
   const embedder = await Embedder.load({

@@ -27,7 +27,7 @@ export interface ServeReporter {
 }
 
 /** How a server that was asked to end has ended. */
-export interface ServeEnd {
+interface ServeEnd {
   readonly signal: string;
   /** Every request ended; some did not within the time; a second signal cut them off. */
   readonly outcome: 'drained' | 'timeout' | 'forced';

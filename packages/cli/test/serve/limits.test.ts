@@ -2,6 +2,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { limitFlags } from '../../src/serve/limit-flags.js';
+import { realModelPath } from '../support/real-model.js';
 import { SpawnedKvasir } from '../support/spawn-kvasir.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { writeTinyModel } from '../support/tiny-checkpoint.js';
@@ -15,6 +16,9 @@ const LOW: Readonly<Record<string, string>> = {
   'max-logit-bias': '1',
   'max-stop-strings': '1',
   'max-stop-length': '3',
+  'max-embedding-inputs': '3',
+  'max-embedding-tokens': '20',
+  'max-input-characters': '100',
   'template-timeout-ms': '1',
   'max-body-bytes': '4k',
   'max-header-bytes': '2k',
@@ -33,7 +37,8 @@ beforeAll(async () => {
   const tiny = join(temporaryFolder(), 'tiny.gguf');
   await writeTinyModel(tiny, { 'tokenizer.chat_template': TEMPLATE, 'llama.context_length': 4096 });
   const limits = Object.entries(LOW).flatMap(([name, value]) => [`--${name}`, value]);
-  server = new SpawnedKvasir(['serve', tiny, '--port', '0', '--trust-request-chat-template', ...limits], {});
+  const models = [tiny, '--embedding-model', realModelPath('minilm')];
+  server = new SpawnedKvasir(['serve', ...models, '--port', '0', '--trust-request-chat-template', ...limits], {});
   url = await server.url();
 });
 afterAll(() => server.kill('SIGKILL'));
@@ -78,6 +83,15 @@ describe('limits of the command line', () => {
     ['--max-json-depth', { metadata: [[[[[]]]]] }, [400, 'invalid_json']],
   ])('%s', async (_name, fields, expected) => {
     expect(await statusOf({ prompt: 'abc', max_tokens: 2, ...fields })).toEqual(expected);
+  });
+
+  test.each([
+    ['within all of them', { input: ['one', 'two', 'three'] }, [200, undefined]],
+    ['--max-embedding-inputs', { input: ['a', 'b', 'c', 'd'] }, [400, 'input']],
+    ['--max-embedding-tokens', { input: 'a '.repeat(19) }, [400, 'input']],
+    ['--max-input-characters', { input: 'a'.repeat(101) }, [400, 'input']],
+  ])('%s of embeddings', async (_name, fields, expected) => {
+    expect(await statusOf(fields, {}, '/v1/embeddings')).toEqual(expected);
   });
 
   test('--max-header-bytes', async () => {
