@@ -53,6 +53,17 @@ describe('kvasir generate', { timeout: 60_000 }, () => {
     });
   });
 
+  test('--generation-config says whether what is left out is as the model asks', async () => {
+    const tiny = `${folder}/asks.gguf`;
+    await writeTinyModel(tiny, { 'general.sampling.top_k': 1 });
+    const say = async (...flags: string[]) =>
+      (await runInProcess(['generate', tiny, '--prompt', 'abc', '--max-tokens', '12', '--seed', '7', ...flags])).stdout;
+    const likeliest = await say('--temperature', '0');
+    expect(await say()).toBe(likeliest);
+    expect(await say('--generation-config', 'auto')).toBe(likeliest);
+    expect(await say('--generation-config', 'vllm')).not.toBe(likeliest);
+  });
+
   test('--trace-steps writes a JSON line a step, and what was between them', async () => {
     const { code, stdout, stderr } = await generate(['--no-chat', '--prompt', 'One, two', '--trace-steps', ...greedy]);
     expect(code).toBe(0);
