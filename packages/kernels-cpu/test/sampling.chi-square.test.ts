@@ -54,6 +54,11 @@ async function draw({ minTokens = 0, ...shaping }: Shaping): Promise<number[]> {
   return counts;
 }
 
+/** With a repetition penalty of 2.5, which multiplies negative logits, these biases leave them divided by it. */
+const DIVIDED_BY_2_5: ReadonlyMap<number, number> = new Map(
+  [LOW, LAST].filter((id) => LOGITS_NOW[id]! < 0).map((id) => [id, LOGITS_NOW[id]! * (2.5 ** -2 - 1)]),
+);
+
 /** A definition that the draws must not fit: other parameters, another history or another order of the rules. */
 interface Wrong {
   readonly shaping?: Shaping;
@@ -76,8 +81,12 @@ const CASES: readonly [name: string, Shaping, Record<string, Wrong>][] = [
   ['typical_p', { typicalP: 0.5 }, { 'the likeliest': { shaping: { topP: 0.5 } } }],
   [
     'repetition_penalty',
-    { repetitionPenalty: 1.5 },
-    { 'of the output alone': { now: { prompt: [] } }, 'of the prompt alone': after([]) },
+    { repetitionPenalty: 2.5 },
+    {
+      'of the output alone': { now: { prompt: [] } },
+      'of the prompt alone': after([]),
+      'that divides negative logits too': { shaping: { repetitionPenalty: 2.5, logitBias: DIVIDED_BY_2_5 } },
+    },
   ],
   [
     'presence_penalty',
@@ -170,6 +179,19 @@ const CASES: readonly [name: string, Shaping, Record<string, Wrong>][] = [
   ],
 ];
 
+/** With top-k the kernel goes another way: through a list of the best instead of all logits. */
+const CASES_OF_BEST: typeof CASES = CASES.filter(
+  ([, { temperature, minP, topP, typicalP, topK }]) =>
+    topK === undefined && [temperature, minP, topP, typicalP].some((value) => value !== undefined),
+).map(([name, shaping, wrongs]) => {
+  const ofBest = (each: Shaping) => ({ ...each, topK: 20 });
+  const others = Object.entries(wrongs).map(([other, wrong]): [string, Wrong] => [
+    other,
+    { ...wrong, shaping: ofBest(wrong.shaping ?? shaping) },
+  ]);
+  return [`${name}, of the best`, ofBest(shaping), Object.fromEntries(others)];
+});
+
 const MIXES: readonly Shaping[] = [
   {
     temperature: 1.6,
@@ -213,14 +235,17 @@ const ORDERS: readonly (readonly [RuleName, RuleName])[] = [
 ];
 
 describe('draws of the native step', () => {
-  it.each(CASES)('%s: fit the exact distribution and no wrong one', async (_, shaping, wrongs) => {
-    const counts = await draw(shaping);
-    expect(chanceOf(counts, distributionOf(LOGITS_NOW, shaping, NOW))).toBeGreaterThan(TOO_ODD);
-    for (const [name, wrong] of Object.entries(wrongs)) {
-      const other = distributionOf(LOGITS_NOW, wrong.shaping ?? shaping, { ...NOW, ...wrong.now }, wrong.order);
-      expect(chanceOf(counts, other), name).toBeLessThan(TOO_ODD);
-    }
-  });
+  it.each([...CASES, ...CASES_OF_BEST])(
+    '%s: fit the exact distribution and no wrong one',
+    async (_, shaping, wrongs) => {
+      const counts = await draw(shaping);
+      expect(chanceOf(counts, distributionOf(LOGITS_NOW, shaping, NOW))).toBeGreaterThan(TOO_ODD);
+      for (const [name, wrong] of Object.entries(wrongs)) {
+        const other = distributionOf(LOGITS_NOW, wrong.shaping ?? shaping, { ...NOW, ...wrong.now }, wrong.order);
+        expect(chanceOf(counts, other), name).toBeLessThan(TOO_ODD);
+      }
+    },
+  );
 
   // Of min-p and top-k only the stricter shows, so that no mix can need both.
   it.each(MIXES)('all rules at once: fit, and need each of them and their order', async (shaping) => {
