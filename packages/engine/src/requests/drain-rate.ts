@@ -7,6 +7,8 @@ const MAX_RETRY_MS = 60_000;
 const UNKNOWN_RETRY_MS = 1000;
 /** What was measured for less says little: one step may be all of it. */
 const TRUSTED_MS = 250;
+/** Coming back too early costs one more refusal, too late the time that nobody used. */
+const MAX_AHEAD = 10;
 
 /** What {@link DrainRate.retryAfterMs} is asked about. */
 export interface QueueDemand {
@@ -46,8 +48,9 @@ export class DrainRate {
 
   /**
    * When there should be room: by the rate of places, else, while nothing has finished yet, by when the first running sequence will at
-   * the rate of tokens, else a second. Within 0.1 s and a minute, and not under a second by what was measured in less than
-   * {@link TRUSTED_MS}: the first step to end may have begun long before the queue did.
+   * the rate of tokens, else a second. Within 0.1 s and a minute; no further ahead than {@link MAX_AHEAD} times what it was measured over,
+   * as the first steps of a process are slow; and not under a second by what was measured in less than {@link TRUSTED_MS}, as the first
+   * step to end may have begun long before the queue did.
    */
   retryAfterMs({ numPlaces, leastTokensLeft, numRunning }: QueueDemand, now: number): number {
     this.#advance(now);
@@ -58,7 +61,8 @@ export class DrainRate {
     if (placesPerMs > 0) ms = numPlaces / placesPerMs;
     else if (tokensPerMs > 0 && leastTokensLeft !== undefined) ms = (leastTokensLeft * numRunning) / tokensPerMs;
     const leastMs = measuredMs < TRUSTED_MS ? UNKNOWN_RETRY_MS : MIN_RETRY_MS;
-    return Math.ceil(Math.min(MAX_RETRY_MS, Math.max(leastMs, ms)));
+    const mostMs = Math.min(MAX_RETRY_MS, Math.max(UNKNOWN_RETRY_MS, MAX_AHEAD * measuredMs));
+    return Math.ceil(Math.min(mostMs, Math.max(leastMs, ms)));
   }
 
   /** Clears the buckets that time has passed over. */

@@ -11,7 +11,9 @@ describe('when there should be room again', () => {
     for (let ms = 1000; ms < 6000; ms += 500) drain.finished(1, ms);
     // 10 places in 5 s.
     expect(drain.retryAfterMs({ ...idle, numPlaces: 4 }, 6000)).toBe(2000);
-    expect(drain.retryAfterMs({ ...idle, numPlaces: 1000 }, 6000)).toBe(60_000);
+    // Never further ahead than ten times what was seen, nor than a minute.
+    expect(drain.retryAfterMs({ ...idle, numPlaces: 1000 }, 6000)).toBe(50_000);
+    expect(drain.retryAfterMs({ ...idle, numPlaces: 1000 }, 8000)).toBe(60_000);
     // The window forgets.
     expect(drain.retryAfterMs(idle, 30_000)).toBe(1000);
   });
@@ -39,8 +41,13 @@ describe('when there should be room again', () => {
     drain.restart(5000);
     drain.generated(1, 5013);
     drain.generated(1, 5026);
-    // 300 tokens at 2 in 30 ms.
-    expect(drain.retryAfterMs({ numPlaces: 1, leastTokensLeft: 300, numRunning: 1 }, 5030)).toBe(4500);
+    // 80 tokens at 2 in 30 ms.
+    const running = { numPlaces: 1, leastTokensLeft: 80, numRunning: 1 };
+    expect(drain.retryAfterMs(running, 5030)).toBe(1000);
+    drain.generated(10, 5150);
+    // 12 in 200 ms.
+    expect(drain.retryAfterMs(running, 5200)).toBe(1334);
+    expect(drain.retryAfterMs({ ...running, leastTokensLeft: 300 }, 5200)).toBe(2000);
     // The first step may have begun long before the queue did.
     drain.restart(6000);
     drain.finished(32, 6001);
