@@ -3,7 +3,7 @@ import asyncio
 
 import litellm
 import pytest
-from conftest import BASE_URL, MODEL
+from conftest import BASE_URL, EMBEDDING_MODEL, MODEL, TEXTS
 
 SERVER = {"api_base": BASE_URL, "api_key": "none"}
 
@@ -43,3 +43,33 @@ def test_text_completion():
 def test_an_error_keeps_its_class_and_message(chat):
     with pytest.raises(litellm.BadRequestError, match="'temperature' is 9, expected a number from 0 to 2"):
         litellm.completion(**{**chat, "temperature": 9})
+
+
+@pytest.fixture(params=["openai", "hosted_vllm"])
+def embedder(request):
+    return f"{request.param}/{EMBEDDING_MODEL}"
+
+
+@pytest.mark.parametrize("fields", [{}, {"encoding_format": "float"}])
+def test_embedding(embedder, fields, expected):
+    answer = litellm.embedding(model=embedder, input=TEXTS, **fields, **SERVER)
+    assert [row["embedding"] for row in answer.data] == expected
+    assert answer.usage.prompt_tokens > len(TEXTS)
+
+
+def test_embedding_async(embedder, expected):
+    answer = asyncio.run(litellm.aembedding(model=embedder, input=TEXTS[:1], **SERVER))
+    assert [row["embedding"] for row in answer.data] == expected[:1]
+
+
+def test_rerank():
+    answer = litellm.rerank(
+        model=f"hosted_vllm/{EMBEDDING_MODEL}", query="Where is the kitten?", documents=TEXTS[:3], top_n=2, **SERVER
+    )
+    assert [result["index"] for result in answer.results] == [2, 0]
+    assert answer.results[0]["document"]["text"] == TEXTS[2]
+
+
+def test_an_error_of_embeddings_keeps_its_class_and_message(embedder):
+    with pytest.raises(litellm.BadRequestError, match="dimensions"):
+        litellm.embedding(model=embedder, input=TEXTS, dimensions=100_000, **SERVER, allowed_openai_params=["dimensions"])

@@ -1,7 +1,7 @@
 """The synchronous client of OpenAI."""
 import openai
 import pytest
-from conftest import BASE_URL, MODEL
+from conftest import BASE_URL, EMBEDDING_MODEL, MODEL
 from openai import OpenAI
 
 client = OpenAI(base_url=BASE_URL, api_key="none", max_retries=0)
@@ -92,7 +92,7 @@ def test_raw_and_streaming_responses(greedy):
 
 
 def test_models():
-    assert [model.id for model in client.models.list()] == [MODEL]
+    assert [model.id for model in client.models.list()] == [MODEL, EMBEDDING_MODEL]
     assert client.models.retrieve(MODEL).id == MODEL
 
 

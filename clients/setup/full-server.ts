@@ -22,8 +22,6 @@ export async function startFullServer(): Promise<FullServer> {
   // It streams, so it runs; the second waits and answers nothing.
   const waiting = post().catch(() => undefined);
   await untilWaiting(server.url);
-  // By then the server has seen how fast it drains, and retry-after is short.
-  await new Promise((resolve) => setTimeout(resolve, 500));
   return {
     ...server,
     async makeRoom() {

@@ -3,6 +3,9 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 
+/** The encoder that tests ask for, a name of the catalogue. */
+export const EMBEDDING_MODEL = 'minilm-l6-v2';
+
 /** A `kvasir serve` process on a free loopback port. */
 export interface RunningKvasir {
   readonly url: string;

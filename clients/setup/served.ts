@@ -1,8 +1,10 @@
 /** The server of the global setup. */
-export function served(): { readonly url: string; readonly baseURL: string; readonly model: string } {
-  const { KVASIR_URL: url, KVASIR_SERVED: model } = process.env;
-  if (url === undefined || model === undefined) throw new Error('no server: run these tests by npm run test:clients');
-  return { url, baseURL: `${url}/v1`, model };
+export function served() {
+  const { KVASIR_URL: url, KVASIR_SERVED: model, KVASIR_EMBEDDING: embeddingModel } = process.env;
+  if (url === undefined || model === undefined || embeddingModel === undefined) {
+    throw new Error('no server: run these tests by npm run test:clients');
+  }
+  return { url, baseURL: `${url}/v1`, model, embeddingModel };
 }
 
 /** Current value of a metric of the server at `url`, summed over its labels. */

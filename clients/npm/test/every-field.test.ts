@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { served } from '../../setup/served.js';
 import { fieldsOf } from './fields-of-types.js';
 
-const { baseURL, model } = served();
+const { baseURL, model, embeddingModel } = served();
 
 /** What is done with a field: values that work or ask for nothing, and values that are refused by its name. */
 interface Treatment {
@@ -79,6 +79,14 @@ const COMPLETION: Readonly<Record<string, Treatment>> = {
   suffix: { taken: ['', null], refused: ['end'] },
 };
 
+const EMBEDDING: Readonly<Record<string, Treatment>> = {
+  input: { taken: ['a', ['a', 'b'], [1, 2], [[1], [2, 3]]], refused: [[], 1] },
+  model: { taken: [embeddingModel] },
+  dimensions: { taken: [8, null], refused: [0, 100_000] },
+  encoding_format: { taken: ['float', 'base64', null], refused: ['int8'] },
+  user: { taken: ['ada'], refused: [1] },
+};
+
 const routes = [
   {
     route: 'chat/completions',
@@ -91,6 +99,12 @@ const routes = [
     fields: fieldsOf('completions.d.ts', 'CompletionCreateParamsBase'),
     treatments: COMPLETION,
     base: { model, prompt: 'Hi', max_tokens: 1 },
+  },
+  {
+    route: 'embeddings',
+    fields: fieldsOf('embeddings.d.ts', 'EmbeddingCreateParams'),
+    treatments: EMBEDDING,
+    base: { model: embeddingModel, input: 'Hi' },
   },
 ];
 

@@ -3,7 +3,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { startFullServer } from '../../setup/full-server.js';
 import { metric, served } from '../../setup/served.js';
 
-const { url, baseURL, model } = served();
+const { url, baseURL, model, embeddingModel } = served();
 const client = new OpenAI({ baseURL, apiKey: 'none', maxRetries: 0 });
 const messages = [{ role: 'user' as const, content: 'Name three colours.' }];
 const greedy = { model, messages, temperature: 0, max_completion_tokens: 24 };
@@ -176,7 +176,7 @@ describe('models', () => {
   test('are listed and told one by one', async () => {
     const ids = [];
     for await (const each of client.models.list()) ids.push(each.id);
-    expect(ids).toEqual([model]);
+    expect(ids).toEqual([model, embeddingModel]);
     expect((await client.models.retrieve(model)).object).toBe('model');
   });
 });

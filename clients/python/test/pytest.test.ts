@@ -4,7 +4,7 @@ import { runPython } from '../../setup/run-python.js';
 
 const PYTEST = ['-q', '--disable-warnings', '--color=no', '-p', 'no:cacheprovider', '-p', 'no:schemathesis'];
 
-test.each(['test_openai.py', 'test_openai_async.py', 'test_litellm.py'])('%s', async (file) => {
+test.each(['test_openai.py', 'test_openai_async.py', 'test_litellm.py', 'test_embeddings.py'])('%s', async (file) => {
   const { code, output } = await runPython('pytest', [...PYTEST, file]);
   expect(code, output).toBe(0);
   expect(output).toMatch(/^\d+ passed/m);
