@@ -239,7 +239,7 @@ const UNUSABLE: readonly BadFile[] = [
   [
     'config-class',
     (path) => writeFolder(path, '{"architectures":["MambaForCausalLM"]}'),
-    "/config.json: the model's architecture is 'MambaForCausalLM', expected one of: LlamaForCausalLM, MistralForCausalLM, Gemma3ForCausalLM, Gemma3ForConditionalGeneration",
+    "/config.json: the model's architecture is 'MambaForCausalLM', expected one of: LlamaForCausalLM, MistralForCausalLM, Gemma3ForCausalLM, Gemma3ForConditionalGeneration, BertModel, BertForMaskedLM",
   ],
   [
     'config-quantized',
@@ -295,7 +295,7 @@ describe('kvasir serve', () => {
     ],
     [
       ['smollm3'],
-      "model 'smollm3' is not known: expected a path, a Hugging Face id (org/name[:file][@revision]) or one of: smollm2-135m, gemma3-270m",
+      "model 'smollm3' is not known: expected a path, a Hugging Face id (org/name[:file][@revision]) or one of: smollm2-135m, gemma3-270m, minilm-l6-v2",
     ],
   ])('says what %j is not', async (argv, message) => {
     expect(await runInProcess(['serve', ...argv])).toEqual({
