@@ -12,10 +12,10 @@ export type SequenceId = Brand<number, 'SequenceId'>;
 /** Index of a native slot of a session, `0 <= id < maxSlots`; reused after a release. */
 export type SlotId = Brand<number, 'SlotId'>;
 
-/** Index into {@link Program.values}. */
+/** Index into `values` of the {@link Program}. */
 export type ValueId = Brand<number, 'ValueId'>;
 
-/** Index into {@link Program.weights}. */
+/** Index into `weights` of the {@link Program}. */
 export type WeightId = Brand<number, 'WeightId'>;
 
 /** The block that is never handed out: stands where a table entry holds nothing (behind a window, not yet reserved). */

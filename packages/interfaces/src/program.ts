@@ -27,7 +27,7 @@ export interface KvLayerSpec {
 
 /** Layers whose keys and values live and die together; each group has a block table of its own. */
 export interface KvGroupSpec {
-  /** Indices into {@link Program.kvLayers}. */
+  /** Indices into `kvLayers` of the {@link Program}. */
   readonly layers: readonly number[];
   readonly kind: 'full' | 'window';
   /** Tokens that a query sees, itself included; only for `window`. */
@@ -81,7 +81,7 @@ export interface LinearOp {
 export interface RopeOp {
   readonly op: 'rope';
   readonly value: ValueId;
-  /** Index into {@link Program.ropeTables}. */
+  /** Index into `ropeTables` of the {@link Program}. */
   readonly table: number;
   readonly numHeads: number;
   readonly headDim: number;

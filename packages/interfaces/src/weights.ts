@@ -1,4 +1,4 @@
-/** Bytes `[offset, offset + length)` of file `file` (an index into {@link Program.files}). */
+/** Bytes `[offset, offset + length)` of file `file` (an index into `files` of the {@link Program}). */
 export interface ByteRange {
   readonly file: number;
   readonly offset: number;
