@@ -95,8 +95,9 @@ const KINDS: readonly (readonly [name: string, pattern: RegExp])[] = [
   ['norms, rope, quantize', /./],
 ];
 
-/** The backend labels phases by the tensors they read; a chart has room for kinds. */
+/** The backend labels phases by the tensors they read; a chart has room for kinds. Nothing where no ops were traced. */
 function sumByKind(entries: readonly (readonly [label: string, ms: number])[]): Record<string, number> {
+  if (entries.length === 0) return {};
   const sums = new Map(KINDS.map(([name]) => [name, 0]));
   for (const [label, ms] of entries) {
     const kind = KINDS.find(([, pattern]) => pattern.test(label))?.[0] as string;
@@ -104,6 +105,9 @@ function sumByKind(entries: readonly (readonly [label: string, ms: number])[]): 
   }
   return Object.fromEntries(sums);
 }
+
+/** Whether ops were traced, which takes one step in flight. */
+const hasOps = ({ ops }: StepTimes) => Object.keys(ops).length > 0;
 
 /** A table for each model: a column a batch, a row a kind of op. */
 function print(results: readonly StepResult[]): void {
@@ -130,7 +134,10 @@ function draw(model: string, results: readonly StepResult[]): string {
     bars: results.map(({ work, steps }) => ({
       name: hasContexts ? `${work.batch} @ ${work.promptTokens}` : String(work.batch),
       segments: [
-        ...Object.entries(steps.ops).map(([name, value]) => ({ name, value })),
+        ...Object.entries(hasOps(steps) ? steps.ops : { compute: steps.computeMs }).map(([name, value]) => ({
+          name,
+          value,
+        })),
         { name: 'between steps', value: Math.max(0, steps.betweenMs) },
       ],
     })),
