@@ -1,10 +1,10 @@
-import type { EncoderOptions, EncoderProgram, EncoderSession, Tokenizer } from '@kvasir/interfaces';
-import { encoderProgram, type ModelDescription } from '@kvasir/model';
-import { loadTokenizer } from '@kvasir/tokenizer';
+import type { EncoderOptions, EncoderProgram } from '@kvasir/interfaces';
+import { encoderProgram } from '@kvasir/model';
 import { InsufficientMemoryError } from '../errors.js';
 import { availableMemoryBytes } from '../memory/available-memory.js';
 import { formatBytes } from '../memory/format-bytes.js';
 import { openModelByName } from '../open-model-by-name.js';
+import { openWithTokenizer } from '../open-with-tokenizer.js';
 import {
   checkLoadOptions,
   type EmbedderLoadOptions,
@@ -31,7 +31,9 @@ export async function openEmbedder(options: EmbedderLoadOptions): Promise<Embedd
   };
   const availableBytes = (options.availableMemoryBytes ?? availableMemoryBytes)();
   checkMemory(options, encoder, availableBytes);
-  const [session, tokenizer] = await openBoth(description, options, encoder);
+  const [session, tokenizer] = await openWithTokenizer(description, options, (control) =>
+    options.backend.openEncoder(encoder, control),
+  );
   return { name: description.name, session, tokenizer, limits, isNormalized: isNormalized(program), availableBytes };
 }
 
@@ -48,28 +50,4 @@ function checkMemory({ backend }: EmbedderLoadOptions, encoder: EncoderOptions, 
     neededBytes,
     availableBytes,
   );
-}
-
-/** If one of them fails the other is not left behind. */
-async function openBoth(
-  description: ModelDescription,
-  { backend, onProgress, signal }: EmbedderLoadOptions,
-  options: EncoderOptions,
-): Promise<[EncoderSession, Tokenizer]> {
-  const [session, tokenizer] = await Promise.allSettled([
-    backend.openEncoder(options, {
-      ...(onProgress === undefined ? {} : { onProgress }),
-      ...(signal === undefined ? {} : { signal }),
-    }),
-    loadTokenizer(description.tokenizer),
-  ]);
-  if (session.status === 'rejected') {
-    if (tokenizer.status === 'fulfilled') await tokenizer.value.close?.();
-    throw session.reason;
-  }
-  if (tokenizer.status === 'rejected') {
-    await session.value.close();
-    throw tokenizer.reason;
-  }
-  return [session.value, tokenizer.value];
 }

@@ -1,9 +1,9 @@
-import type { KvCacheDtype, Session, SessionOptions, Tokenizer } from '@kvasir/interfaces';
+import type { KvCacheDtype, Session, Tokenizer } from '@kvasir/interfaces';
 import type { ModelDescription } from '@kvasir/model';
 import { createScheduler } from '@kvasir/scheduler';
-import { loadTokenizer } from '@kvasir/tokenizer';
 import { Engine } from '../engine.js';
 import type { MemoryReport } from '../memory/plan-memory.js';
+import { openWithTokenizer } from '../open-with-tokenizer.js';
 import { drawRandomSeed, seedSequence } from '../seeds.js';
 import type { LoadOptions, LoadSizes } from './load-options.js';
 import { settleLimits } from './settle-limits.js';
@@ -38,7 +38,9 @@ export async function openEngine(
 ): Promise<OpenedEngine> {
   const settled = settleLimits(description, options, asked);
   const { sizes, maxModelLen, kvCache, loadCosts } = settled;
-  const [session, tokenizer] = await openBoth(description, options, settled.session);
+  const [session, tokenizer] = await openWithTokenizer(description, options, (control) =>
+    options.backend.openSession(settled.session, control),
+  );
   const { maxNumSeqs, maxNumBatchedTokens, maxNumOutputs, maxQueuedRequests, maxLogprobs, maxInFlight } = sizes;
   const engine = new Engine({
     session,
@@ -77,28 +79,4 @@ export async function openEngine(
     enablePrefixCaching: options.enablePrefixCaching ?? true,
   };
   return { engine, session, tokenizer, memory: settled.memory, kvCacheConfig };
-}
-
-/** If one of them fails the other is not left behind. */
-async function openBoth(
-  description: ModelDescription,
-  { backend, onProgress, signal }: LoadOptions,
-  options: SessionOptions,
-): Promise<[Session, Tokenizer]> {
-  const [session, tokenizer] = await Promise.allSettled([
-    backend.openSession(options, {
-      ...(onProgress === undefined ? {} : { onProgress }),
-      ...(signal === undefined ? {} : { signal }),
-    }),
-    loadTokenizer(description.tokenizer),
-  ]);
-  if (session.status === 'rejected') {
-    if (tokenizer.status === 'fulfilled') await tokenizer.value.close?.();
-    throw session.reason;
-  }
-  if (tokenizer.status === 'rejected') {
-    await session.value.close();
-    throw tokenizer.reason;
-  }
-  return [session.value, tokenizer.value];
 }
